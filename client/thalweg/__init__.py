@@ -1,0 +1,1 @@
+"""Thalweg: online learning over gRPC, one River model per item."""

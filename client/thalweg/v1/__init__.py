@@ -1,0 +1,1 @@
+"""Generated from proto/thalweg/v1/forecaster.proto; see proto/generate.py."""
