@@ -1,0 +1,1 @@
+"""Thalweg's server: one learning model per item behind gRPC."""

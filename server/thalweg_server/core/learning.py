@@ -1,0 +1,253 @@
+"""Progressive validation: every candidate predicts, is scored, then learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from thalweg_server.core.admission import Admission, Duplicate
+from thalweg_server.core.errors import EstimatorFailed, Refusal
+from thalweg_server.core.events import Learned
+from thalweg_server.core.ledger import Done, Ledger, Pending
+from thalweg_server.core.model import Candidate, Judge, Model, best_answer
+from thalweg_server.core.observation import Batch, Flavor
+from thalweg_server.core.ports import Answer, Engine, Outcomes
+from thalweg_server.core.registry import Registry
+from thalweg_server.core.totals import Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What became of one row: each candidate's answer, and who was champion."""
+
+    row: int
+    model: Model
+    order: Sequence[int]
+    answers: Sequence[Answer]
+    candidates: Sequence[str]
+
+    @property
+    def failed(self) -> bool:
+        """Whether every candidate raised."""
+        return all(answer.error for answer in self.answers)
+
+    @property
+    def champion(self) -> Answer:
+        """The answer that a caller would have got."""
+        return self.answers[best_answer(self.order, self.answers)]
+
+    def failure(self) -> EstimatorFailed:
+        """The error where every candidate raised."""
+        errors = "; ".join(
+            f"{name}: {answer.error}"
+            for name, answer in zip(self.candidates, self.answers, strict=True)
+        )
+        return EstimatorFailed(
+            f"every candidate of {self.model.name!r} raised, and the observation is used up: "
+            f"{errors}",
+            consumed="true",
+        )
+
+
+@dataclass(slots=True)
+class Learner:
+    """Applies `Learned` events: the same events in the same order give the same models."""
+
+    registry: Registry
+    ledger: Ledger
+    judge: Judge
+    totals: Totals
+
+    def apply(self, event: Learned) -> Iterator[Lesson | tuple[int, Refusal]]:
+        """Learns the event's rows in order; a row whose model cannot be made is a Refusal."""
+        run: list[tuple[int, Model]] = []
+        for each in event.rows:
+            row = int(each)
+            if row in event.batch.prediction_ids:
+                yield from self._learn_run(event.batch, run)
+                run = []
+                yield from self._learn_predicted(event, row)
+                continue
+            name = event.batch.name(row)
+            if request_id := event.batch.request_ids.get(row):
+                self.ledger.record(request_id, Done(name, event.at))
+            try:
+                run.append((row, self.registry.obtain(name)))
+            except Refusal as refusal:
+                yield row, refusal
+        yield from self._learn_run(event.batch, run)
+
+    def _learn_run(self, batch: Batch, run: Sequence[tuple[int, Model]]) -> Iterator[Lesson]:
+        outcomes = _teach(batch, run, predict=True)
+        for row, model in run:
+            answers = []
+            for candidate in model.candidates:
+                item, outcome = next(outcomes[candidate.engine])
+                answers.append(outcome.answer(item))
+                candidate.learned += item not in outcome.unlearned
+            scored = [(c, a, True) for c, a in zip(model.candidates, answers, strict=True)]
+            yield self._absorb(batch, row, model, scored)
+
+    def _learn_predicted(self, event: Learned, row: int) -> Iterator[Lesson | tuple[int, Refusal]]:
+        prediction_id = event.batch.prediction_ids[row]
+        pending = self.ledger.prediction(prediction_id)
+        assert isinstance(pending, Pending)  # admission saw to it
+        question = pending.question
+        self.ledger.settle(prediction_id, Done(question.model, event.at))
+        if request_id := event.batch.request_ids.get(row):
+            self.ledger.record(request_id, Done(question.model, event.at))
+        try:
+            model = self.registry.obtain(question.model)
+        except Refusal as refusal:
+            yield row, refusal
+            return
+        asked = event.batch.reworded(row, question)
+        outcomes = _teach(asked, [(0, model)], predict=False)
+        scored = []
+        for candidate in model.candidates:
+            item, outcome = next(outcomes[candidate.engine])
+            candidate.learned += item not in outcome.unlearned
+            stored = pending.answers.get(candidate.uploaded)
+            answer = stored or Answer()
+            if item in outcome.errors:
+                answer = replace(answer, error=outcome.errors[item])
+            scored.append((candidate, answer, stored is not None))
+        yield self._absorb(asked, 0, model, scored, as_row=row)
+
+    def _absorb(
+        self,
+        batch: Batch,
+        row: int,
+        model: Model,
+        scored: Sequence[tuple[Candidate, Answer, bool]],
+        as_row: int | None = None,
+    ) -> Lesson:
+        target = batch.target(row)
+        lesson = Lesson(
+            row if as_row is None else as_row,
+            model,
+            model.order,
+            [answer for _, answer, _ in scored],
+            [candidate.name for candidate, _, _ in scored],
+        )
+        for candidate, answer, counts in scored:
+            if counts:
+                error = self.judge.add(candidate, target, answer)
+                self.totals.add_prediction(candidate.name, answer, error)
+        if self.judge.flavor is Flavor.MULTICLASS:
+            model.label_kind = model.label_kind or type(target)
+        model.learned_through = max(model.learned_through, int(batch.days[row]))
+        model.learned += not lesson.failed
+        self.judge.reselect(model)
+        return lesson
+
+
+def _teach(
+    batch: Batch, run: Sequence[tuple[int, Model]], *, predict: bool
+) -> dict[Engine, Iterator[tuple[int, Outcomes]]]:
+    """Each engine's outcomes, item by item, in the order of rows and their candidates."""
+    work: dict[Engine, tuple[list[int], list[int]]] = {}
+    for row, model in run:
+        for candidate in model.candidates:
+            slots, rows = work.setdefault(candidate.engine, ([], []))
+            slots.append(candidate.loaded.slot)
+            rows.append(row)
+    outcomes: dict[Engine, Iterator[tuple[int, Outcomes]]] = {}
+    for engine, (slots, rows) in work.items():
+        outcome = engine.learn(slots, rows, batch, predict=predict)
+        outcomes[engine] = iter([(item, outcome) for item in range(len(slots))])
+    return outcomes
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a batch so far."""
+
+    learned: int = 0
+    duplicates: int = 0
+    error_count: int = 0
+    errors: list[tuple[int, Refusal]] = field(default_factory=list)
+    lessons: list[Lesson] = field(default_factory=list)
+    duplicate_of: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class BatchJob:
+    """One batch on its way through admission, log and models, a slice at a time.
+
+    Args:
+        batch: the rows.
+        admission: makes an admission for the next slice.
+        commit: logs and applies the slice's event; the last slice carries the stream's sequence.
+        clock: monotonic seconds.
+        slice_seconds: about how long a slice may take.
+        errors_listed_max: row errors kept one by one.
+        keep_lessons: whether `report.lessons` is wanted; without it memory stays small.
+    """
+
+    batch: Batch
+    admission: Callable[[], Admission]
+    commit: Callable[[Batch, Sequence[int], bool], Iterator[Lesson | tuple[int, Refusal]]]
+    clock: Callable[[], float]
+    slice_seconds: float
+    errors_listed_max: int
+    totals: Totals
+    keep_lessons: bool = False
+    report: Report = field(default_factory=Report)
+    done: bool = False
+    _next: int = 0
+    _rows_per_slice: int = 8
+
+    def step(self) -> bool:
+        """Learns the next slice; returns whether the batch is done."""
+        start = self.clock()
+        stop = min(self._next + self._rows_per_slice, len(self.batch))
+        rows = self._admit(range(self._next, stop))
+        last = stop == len(self.batch)
+        for lesson in self.commit(self.batch, rows, last):
+            self._note(lesson)
+        self._next, self.done = stop, last
+        self._adapt(self.clock() - start)
+        return self.done
+
+    def _admit(self, rows: range) -> list[int]:
+        admission = self.admission()
+        admitted = []
+        for row in rows:
+            try:
+                target = admission.admit(self.batch, row)
+            except Duplicate as duplicate:
+                self.report.duplicates += 1
+                self.report.duplicate_of = duplicate.model
+                self.totals.rows["duplicate"] += 1
+            except Refusal as refusal:
+                self._refuse(row, refusal, "rejected")
+            else:
+                if isinstance(self.batch.targets, list):
+                    self.batch.targets[row] = target
+                admitted.append(row)
+        return admitted
+
+    def _note(self, lesson: Lesson | tuple[int, Refusal]) -> None:
+        if isinstance(lesson, tuple):
+            self._refuse(*lesson, "failed")
+            return
+        if lesson.failed:
+            self._refuse(lesson.row, lesson.failure(), "failed")
+        else:
+            self.report.learned += 1
+            self.totals.rows["learned"] += 1
+        if self.keep_lessons:
+            self.report.lessons.append(lesson)
+
+    def _refuse(self, row: int, refusal: Refusal, outcome: str) -> None:
+        self.report.error_count += 1
+        self.totals.rows[outcome] += 1
+        if len(self.report.errors) < self.errors_listed_max:
+            self.report.errors.append((row, refusal))
+
+    def _adapt(self, seconds: float) -> None:
+        # At most twice as many rows as last time, so that one cheap slice cannot make the next
+        # one long.
+        wanted = self._rows_per_slice * self.slice_seconds / max(seconds, 1e-6)
+        self._rows_per_slice = max(1, min(int(wanted), 2 * self._rows_per_slice))

@@ -1,0 +1,34 @@
+"""Every bound of the core, with its unit and its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds on what callers may send and what the core keeps.
+
+    Args:
+        name_bytes_max: length of names and ids in UTF-8; long enough for any product-store path.
+        magnitude_max: size of targets and features; squares of larger ones lose all precision.
+        horizon_days_max: days of one forecast; a year is as far as daily items are planned.
+        ids_kept_max: prediction and request ids remembered, each; bounds memory.
+        ids_kept_seconds: how long these and stream watermarks are remembered: 30 days.
+        candidates_max: candidates of one model; each one learns from every observation.
+        slice_seconds: longest stretch of learning before a waiting Predict gets its turn.
+        batch_rows_max: rows of one stream batch; its ack must not take minutes.
+        models_max: models and templates; a guard against names made by mistake.
+        errors_listed_max: row errors spelled out in one ack.
+    """
+
+    name_bytes_max: int = 256
+    magnitude_max: float = 1e15
+    horizon_days_max: int = 366
+    ids_kept_max: int = 1_000_000
+    ids_kept_seconds: float = 30 * 86_400.0
+    candidates_max: int = 32
+    slice_seconds: float = 0.010
+    batch_rows_max: int = 100_000
+    models_max: int = 10_000_000
+    errors_listed_max: int = 100

@@ -1,0 +1,90 @@
+"""One model: its candidates, and one step of progressive validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from thalweg_server.core.observation import NO_DAY, Context, Flavor, Target
+from thalweg_server.core.ports import Answer, Engine, Loaded
+from thalweg_server.core.scores import Score, Scoreboard
+from thalweg_server.core.selection import ranking
+
+
+@dataclass(slots=True)
+class Candidate:
+    """One estimator inside a model.
+
+    Args:
+        name: its name, unique in the model.
+        engine: what runs it.
+        loaded: the engine's slot number and what the engine found out about it.
+        context: what to add to its `x`.
+        row: its row of the scoreboard.
+        uploaded: number of the upload it came with; a later upload has a larger one.
+    """
+
+    name: str
+    engine: Engine
+    loaded: Loaded
+    context: tuple[Context, ...]
+    row: int
+    uploaded: int
+    learned: int = 0
+
+
+@dataclass(slots=True)
+class Model:
+    """A named unit; its candidates are in order of their uploads."""
+
+    name: str
+    candidates: list[Candidate] = field(default_factory=list)
+    learned: int = 0
+    learned_through: int = NO_DAY
+    order: list[int] = field(default_factory=list)
+    """Positions of the candidates, best first: order[0] is the champion."""
+    label_kind: type | None = None
+    """Multiclass: the type that targets have, fixed by the first one or by an upload."""
+
+    @property
+    def champion(self) -> Candidate:
+        """The candidate that answers."""
+        return self.candidates[self.order[0]]
+
+    def find(self, candidate: str) -> Candidate | None:
+        """The candidate of that name."""
+        return next((c for c in self.candidates if c.name == candidate), None)
+
+
+class Judge:
+    """Scores answers and keeps champions, by the rules of one flavor."""
+
+    def __init__(self, flavor: Flavor, board: Scoreboard, metric: str) -> None:
+        self.flavor = flavor
+        self._board = board
+        self._metric = metric
+
+    def score(self, candidate: Candidate) -> Score:
+        """The candidate's running quality."""
+        if self.flavor is Flavor.REGRESSION:
+            return self._board.value_score(candidate.row)
+        return self._board.label_score(candidate.row)
+
+    def reselect(self, model: Model) -> None:
+        """Puts the model's candidates in order anew."""
+        if len(model.candidates) == 1:
+            model.order = [0]
+        else:
+            model.order = ranking([self.score(c) for c in model.candidates], self._metric)
+
+    def add(self, candidate: Candidate, target: Target, answer: Answer) -> float | None:
+        """Scores one answer; returns its absolute error where it has one."""
+        if self.flavor is Flavor.REGRESSION:
+            return self._board.score_value(candidate.row, float(target), answer)
+        self._board.score_label(candidate.row, target, answer)
+        return None
+
+
+def best_answer(order: Sequence[int], answers: Sequence[Answer]) -> int:
+    """Position of the first usable answer in this order, else the champion's own."""
+    return next((i for i in order if answers[i].usable), order[0])

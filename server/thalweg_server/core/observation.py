@@ -1,0 +1,141 @@
+"""Observations as the core sees them: single ones, and batches in columns.
+
+A batch is columns from the wire to the engine; a Python object per row is made only where an
+engine asks for a row (`x`).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg_server.core.errors import Refusal
+
+Feature: TypeAlias = float | int | bool | str | None
+Features: TypeAlias = dict[str, Feature] | str
+"""What an estimator sees: features in order of their names, or one text."""
+
+Target: TypeAlias = float | int | bool | str
+
+NO_DAY = -(2**31)
+"""Stands for "no date" where days are an array (days since 1970-01-01)."""
+
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+
+class Flavor(enum.Enum):
+    """What the models of a server predict."""
+
+    REGRESSION = "regression"
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+
+
+class Context(enum.Enum):
+    """A part of an observation's frame that an estimator may ask to see in `x`."""
+
+    ID = "id"
+    DATE = "date"
+
+
+def day_text(day: int) -> str:
+    """Days since 1970-01-01 as `YYYY-MM-DD`; empty for NO_DAY."""
+    return "" if day == NO_DAY else date.fromordinal(day + EPOCH_ORDINAL).isoformat()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a candidate is asked: an observation without its target."""
+
+    model: str
+    day: int = NO_DAY
+    features: Features = field(default_factory=dict)
+
+    def x(self, context: Sequence[Context]) -> Features:
+        """The estimator's own `x`: a fresh copy, the context asked for added where it is absent."""
+        return _with_context(self.features, context, self.model, self.day)
+
+
+Column: TypeAlias = NDArray[np.float64] | Sequence[str]
+"""One feature of a batch: one value for all rows, or one per row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Observations in the order to learn them.
+
+    Args:
+        names: names of models.
+        index: per row, a position in `names`.
+        days: per row, days since 1970-01-01 or NO_DAY.
+        targets: per row; a float64 array for regression, else a list (None = missing).
+        columns: features that every row has, in order of their names.
+        rows: features per row where rows came one by one; None where they came as columns.
+        prediction_ids: row to the id of the prediction that it answers.
+        request_ids: row to the id that makes it safe to send again.
+        refused: row to what is wrong with it; such a row changes nothing.
+    """
+
+    names: Sequence[str]
+    index: NDArray[np.int32]
+    days: NDArray[np.int32]
+    targets: NDArray[np.float64] | list[Target | None]
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    rows: Sequence[Features] | None = None
+    prediction_ids: Mapping[int, str] = field(default_factory=dict)
+    request_ids: Mapping[int, str] = field(default_factory=dict)
+    refused: Mapping[int, Refusal] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def name(self, row: int) -> str:
+        """Name of the model of a row."""
+        return self.names[int(self.index[row])]
+
+    def target(self, row: int) -> Target:
+        """The target of a row, as a plain Python value."""
+        value = self.targets[row]
+        assert value is not None  # admission refuses such rows
+        return value.item() if isinstance(value, np.float64) else value
+
+    def features(self, row: int) -> Features:
+        """The features of a row, keys in order of their names."""
+        if self.rows is not None:
+            return self.rows[row]
+        return {name: _cell(column, row) for name, column in self.columns.items()}
+
+    def reworded(self, row: int, question: Question) -> Batch:
+        """A batch of one: the question, with the target of a row of this batch."""
+        return Batch(
+            names=(question.model,),
+            index=np.zeros(1, np.int32),
+            days=np.array([question.day], np.int32),
+            targets=[self.targets[row]],
+            rows=(question.features,),
+        )
+
+    def x(self, row: int, context: Sequence[Context]) -> Features:
+        """The estimator's own `x` of a row, as `Question.x`."""
+        return _with_context(self.features(row), context, self.name(row), int(self.days[row]))
+
+
+def _cell(column: Column, row: int) -> Feature:
+    value = column[row if len(column) > 1 else 0]
+    return value if isinstance(value, str) else value.item()
+
+
+def _with_context(features: Features, context: Sequence[Context], model: str, day: int) -> Features:
+    if isinstance(features, str):
+        return features
+    x = dict(features)
+    for part in context:
+        if part.value not in x:
+            x[part.value] = model if part is Context.ID else day_text(day)
+    return x

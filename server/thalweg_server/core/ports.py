@@ -1,0 +1,130 @@
+"""The two ports of the core: what runs candidates (`Engine`), and where events go (`Store`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg_server.core.events import Event
+from thalweg_server.core.observation import Batch, Context, Flavor, Question, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one candidate answered.
+
+    `value` is a regression's finite prediction, `label` and `probabilities` a classification's,
+    in River's own types; all None where there is no usable answer. `error` is what it raised.
+    """
+
+    value: float | None = None
+    label: Target | None = None
+    probabilities: Mapping[Target, float] | None = None
+    error: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be scored and sent."""
+        return self.value is not None or self.label is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What became of `Engine.learn`, item by item in the order given.
+
+    Args:
+        values: regression: the prediction made before learning, NaN where none is usable.
+        answers: classification: likewise; empty for regression.
+        errors: item to what its predict or learn raised, as "ValueError: ...".
+        unlearned: items whose learn raised.
+    """
+
+    values: NDArray[np.float64]
+    answers: Sequence[Answer] = ()
+    errors: Mapping[int, str] = field(default_factory=dict)
+    unlearned: frozenset[int] = frozenset()
+
+    def answer(self, item: int) -> Answer:
+        """The answer of one item, with whatever its predict or learn raised."""
+        error = self.errors.get(item, "")
+        if self.answers:
+            answer = self.answers[item]
+            return replace(answer, error=error) if error else answer
+        value = float(self.values[item])
+        return Answer(value=None if math.isnan(value) else value, error=error)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A candidate that an engine took in.
+
+    Args:
+        slot: the engine's own number for it.
+        estimator: River's repr.
+        classes: kinds of the class labels it knows already; empty where it knows none.
+    """
+
+    slot: int
+    estimator: str
+    classes: frozenset[type] = frozenset()
+
+
+class Engine(Protocol):
+    """Runs candidates, each known by a slot number.
+
+    Takes and returns plain values, arrays and bytes, never protobuf and never a live estimator,
+    so that an engine can move into another process. Called by one thread at a time. Whatever an
+    estimator raises comes back as an outcome and never as an exception of these methods.
+    """
+
+    name: str
+
+    def load(self, payload: bytes, flavor: Flavor, context: Sequence[Context]) -> Loaded:
+        """Takes in a serialised estimator; raises BadPayload or NotAnEstimator, then holds none."""
+
+    def clone(self, slot: int) -> int:
+        """A new slot with a copy of this one, learned state included."""
+
+    def drop(self, slots: Sequence[int]) -> None:
+        """Forgets slots."""
+
+    def predict(self, slots: Sequence[int], questions: Sequence[Question]) -> list[Answer]:
+        """Asks slots[i] questions[i]. Never changes a candidate, not even by a bit."""
+
+    def learn(
+        self, slots: Sequence[int], rows: Sequence[int], batch: Batch, *, predict: bool = True
+    ) -> Outcomes:
+        """In order, slots[i] predicts row rows[i] (unless told not to), then learns it."""
+
+    def dump(self, slot: int) -> bytes:
+        """The candidate as dill bytes of a River estimator; raises EstimatorFailed."""
+
+    def state_bytes(self, slot: int) -> int:
+        """Estimated size of the candidate's state in memory."""
+
+    def reason(self, slot: int) -> str:
+        """Why this engine runs it and not a faster one."""
+
+
+class Store(Protocol):
+    """The durable order of everything that changed a model: the event log.
+
+    `append` keeps the order of its calls and is atomic: all of an event or nothing. When it
+    returns and `durable` is true, the event survives a crash; the core applies an event only
+    then. Called by one thread at a time. Raises OSError where the medium fails; after that the
+    store takes no more.
+    """
+
+    name: str
+    durable: bool
+
+    def append(self, event: Event) -> None:
+        """Adds one event at the end of the log."""
+
+    def close(self) -> None:
+        """Lets go of the medium; idempotent."""

@@ -1,0 +1,214 @@
+"""Which models and templates there are, and how models come to be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from thalweg_server.core.errors import LimitReached, NotAnEstimator, UnknownCandidate, UnknownModel
+from thalweg_server.core.globs import compile_glob, literal_characters
+from thalweg_server.core.limits import Limits
+from thalweg_server.core.model import Candidate, Judge, Model
+from thalweg_server.core.scores import Scoreboard
+from thalweg_server.core.validation import shown
+
+
+@dataclass(slots=True)
+class Template:
+    """A model whose candidates are never asked or taught, only cloned."""
+
+    model: Model
+    pattern: re.Pattern[str]
+    literals: int
+
+
+class Registry:
+    """Models and templates by name. Written by one thread.
+
+    Args:
+        board: where candidates of models have their scores.
+        judge: orders candidates.
+        limits: how many there may be.
+    """
+
+    def __init__(self, board: Scoreboard, judge: Judge, limits: Limits) -> None:
+        self.models: dict[str, Model] = {}
+        self.templates: dict[str, Template] = {}
+        self._board = board
+        self._judge = judge
+        self._limits = limits
+
+    def get(self, name: str, *, template: bool = False) -> Model:
+        """The model or template; raises UnknownModel."""
+        if template:
+            if name in self.templates:
+                return self.templates[name].model
+            raise UnknownModel(f"no template {shown(name)}", field="model")
+        if name in self.models:
+            return self.models[name]
+        raise UnknownModel(
+            f"no model {shown(name)}, and no template matches that name: upload one of them first",
+            field="model",
+        )
+
+    def knows(self, name: str) -> bool:
+        """Whether an observation for this name has, or would make, a model."""
+        return name in self.models or any(
+            t.pattern.fullmatch(name) for t in self.templates.values()
+        )
+
+    def obtain(self, name: str) -> Model:
+        """The model, cloned from templates where it is new; raises UnknownModel, LimitReached."""
+        model = self.models.get(name)
+        if model is None:
+            sources = self.sources(name)
+            if not sources:
+                self.get(name)
+            self._check_room()
+            model = self.cloned(name, sources)
+            for candidate in model.candidates:
+                candidate.row = self._board.add()
+            self.models[name] = model
+        return model
+
+    def sources(self, name: str) -> list[Candidate]:
+        """For each candidate name, the template's candidate a new model would be cloned from."""
+        best: dict[str, tuple[tuple[int, int], Candidate]] = {}
+        for template in self.templates.values():
+            if template.pattern.fullmatch(name):
+                for candidate in template.model.candidates:
+                    rank = (template.literals, candidate.uploaded)
+                    if candidate.name not in best or rank > best[candidate.name][0]:
+                        best[candidate.name] = (rank, candidate)
+        return sorted((c for _, c in best.values()), key=lambda c: c.uploaded)
+
+    def cloned(self, name: str, sources: list[Candidate]) -> Model:
+        """A model of clones that is not registered and has no scores yet."""
+        model = Model(name, label_kind=_label_kind(sources))
+        try:
+            for source in sources:
+                model.candidates.append(clone_of(source))
+        except BaseException:
+            self.discard(model)
+            raise
+        model.order = list(range(len(sources)))
+        return model
+
+    def discard(self, model: Model) -> None:
+        """Lets go of the clones of a model that is not registered."""
+        for candidate in model.candidates:
+            candidate.engine.drop([candidate.loaded.slot])
+
+    def put(self, name: str, candidate: Candidate, *, template: bool) -> Model:
+        """Adds the candidate, in place of one of its name; its score starts from nothing."""
+        model = self._template(name) if template else self.models.setdefault(name, Model(name))
+        old = model.find(candidate.name)
+        if old is not None:
+            self._let_go(model, old, template=template)
+        candidate.row = -1 if template else self._board.add()
+        model.candidates.append(candidate)
+        model.label_kind = model.label_kind or _label_kind([candidate])
+        self._judge.reselect(model)
+        return model
+
+    def check_addition(
+        self, name: str, candidate: str, classes: frozenset[type], *, template: bool
+    ) -> None:
+        """Raises LimitReached or NotAnEstimator where `put` would go beyond what may be."""
+        held = self.templates if template else self.models
+        if name not in held:
+            self._check_room()
+            return
+        model = self.get(name, template=template)
+        if model.find(candidate) is None and len(model.candidates) >= self._limits.candidates_max:
+            raise LimitReached(
+                f"model {shown(name)} has {len(model.candidates)} candidates, the most there may "
+                "be: delete one first"
+            )
+        if model.label_kind and classes and classes != {model.label_kind}:
+            raise NotAnEstimator(
+                f"the classifier knows classes of type {_names(classes)}, those of model "
+                f"{shown(name)} are of type {model.label_kind.__name__}",
+                field="payload",
+            )
+
+    def candidate(self, model: Model, name: str) -> Candidate:
+        """The model's candidate of that name, the champion for none; raises UnknownCandidate."""
+        found = model.find(name) if name else model.champion
+        if found is None:
+            names = ", ".join(c.name for c in model.candidates)
+            raise UnknownCandidate(
+                f"model {shown(model.name)} has no candidate {shown(name)}; it has {names}",
+                field="candidate",
+            )
+        return found
+
+    def remove(self, name: str, candidate: str, *, template: bool) -> bool:
+        """Removes one candidate, or all; returns whether the model itself is gone."""
+        model = self.get(name, template=template)
+        doomed = [self.candidate(model, candidate)] if candidate else list(model.candidates)
+        for each in doomed:
+            self._let_go(model, each, template=template)
+        if model.candidates:
+            self._judge.reselect(model)
+            return False
+        del (self.templates if template else self.models)[name]
+        return True
+
+    def matching(self, glob: str) -> Iterator[Model]:
+        """Models whose names match, in no order; an empty glob matches all."""
+        models = list(self.models.values())
+        if not glob or glob == "*":
+            return iter(models)
+        pattern = compile_glob(glob)
+        return (model for model in models if pattern.fullmatch(model.name))
+
+    def clear(self) -> None:
+        """Removes everything."""
+        for name in list(self.models):
+            self.remove(name, "", template=False)
+        for name in list(self.templates):
+            self.remove(name, "", template=True)
+
+    def _template(self, glob: str) -> Model:
+        if glob not in self.templates:
+            self.templates[glob] = Template(
+                Model(glob), compile_glob(glob), literal_characters(glob)
+            )
+        return self.templates[glob].model
+
+    def _let_go(self, model: Model, candidate: Candidate, *, template: bool) -> None:
+        model.candidates.remove(candidate)
+        candidate.engine.drop([candidate.loaded.slot])
+        if not template:
+            self._board.remove(candidate.row)
+
+    def _check_room(self) -> None:
+        if len(self.models) + len(self.templates) >= self._limits.models_max:
+            raise LimitReached(
+                f"the server holds {self._limits.models_max} models and templates, the most there "
+                "may be: delete some first"
+            )
+
+
+def clone_of(source: Candidate, uploaded: int | None = None) -> Candidate:
+    """A candidate with a copy of the other's estimator, learned state included, and no score."""
+    slot = source.engine.clone(source.loaded.slot)
+    return Candidate(
+        name=source.name,
+        engine=source.engine,
+        loaded=replace(source.loaded, slot=slot),
+        context=source.context,
+        row=-1,
+        uploaded=source.uploaded if uploaded is None else uploaded,
+    )
+
+
+def _label_kind(candidates: list[Candidate]) -> type | None:
+    kinds = {kind for c in candidates for kind in c.loaded.classes}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _names(kinds: frozenset[type]) -> str:
+    return ", ".join(sorted(kind.__name__ for kind in kinds))

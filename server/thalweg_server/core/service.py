@@ -1,0 +1,321 @@
+"""The service: validate, log, apply. One thread calls it, one call at a time.
+
+Every method either does all of what it says or raises a `Refusal` and changes nothing; the one
+exception is an observation that every candidate raised on, which is used up and says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from thalweg_server.core.admission import Admission
+from thalweg_server.core.errors import (
+    BadRequest,
+    CandidateExists,
+    ChecksumMismatch,
+    FlavorConflict,
+    NotAnEstimator,
+    NotInitialised,
+    PredictionUsed,
+    Refusal,
+)
+from thalweg_server.core.events import Deleted, Event, Initialised, Learned, Predicted, Uploaded
+from thalweg_server.core.learning import BatchJob, Learner, Lesson
+from thalweg_server.core.ledger import Done, Ledger, Pending
+from thalweg_server.core.limits import Limits
+from thalweg_server.core.listing import Catalogue, ModelView
+from thalweg_server.core.model import Candidate, Judge, Model
+from thalweg_server.core.observation import Batch, Flavor, Question
+from thalweg_server.core.ports import Engine, Loaded, Store
+from thalweg_server.core.predicting import Oracle, Reply
+from thalweg_server.core.registry import Registry, clone_of
+from thalweg_server.core.scores import Scoreboard
+from thalweg_server.core.streams import Stream, Streams
+from thalweg_server.core.totals import Totals
+from thalweg_server.core.validation import check_id, check_name, shown
+
+Listener = Callable[[set[str]], None]
+"""Told the names of models that changed, came or went. Called by the service's thread."""
+
+
+class Service:
+    """Models that learn, behind plain Python values.
+
+    Args:
+        engine: runs candidates.
+        store: the event log.
+        limits: bounds on everything.
+        clock: monotonic seconds, for slicing.
+        champion_metric: what regression's champions are chosen by, "mae" or "rmse".
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        store: Store,
+        limits: Limits,
+        clock: Callable[[], float],
+        champion_metric: str = "mae",
+    ) -> None:
+        self.limits = limits
+        self.totals = Totals()
+        self.listeners: list[Listener] = []
+        self.board = Scoreboard()
+        self.judge = Judge(Flavor.REGRESSION, self.board, champion_metric)
+        self.registry = Registry(self.board, self.judge, limits)
+        self.ledger = Ledger(limits)
+        self.streams = Streams(limits)
+        self.catalogue = Catalogue(self.registry, self.judge, self.board)
+        self.oracle = Oracle(self.registry, limits)
+        self.store = store
+        self.flavor: Flavor | None = None
+        self._learner = Learner(self.registry, self.ledger, self.judge, self.totals)
+        self._engine = engine
+        self._clock = clock
+        self._uploads = 0
+
+    # --- Init ---------------------------------------------------------------------------------
+
+    def init(self, flavor: Flavor | None, *, reset: bool) -> Flavor | None:
+        """Sets the flavor, or reports it for None; raises FlavorConflict."""
+        if flavor is None or (flavor is self.flavor and not reset):
+            return self.flavor
+        if (self.registry.models or self.registry.templates) and not reset:
+            assert self.flavor is not None
+            raise FlavorConflict(
+                f"the server holds {len(self.registry.models)} models and "
+                f"{len(self.registry.templates)} templates of flavor {self.flavor.value}: send "
+                "reset to remove them, or start another server",
+                field="flavor",
+            )
+        self._log(Initialised(flavor, reset))
+        gone = set(self.registry.models)
+        self.streams.clear()
+        self.ledger.clear()
+        self.registry.clear()
+        self.flavor = self.judge.flavor = flavor
+        self._tell(gone)
+        return flavor
+
+    def ready(self) -> Flavor:
+        """The flavor in force; raises NotInitialised."""
+        if self.flavor is None:
+            raise NotInitialised("no flavor yet: call Init first, or start with --flavor")
+        return self.flavor
+
+    # --- Uploads ------------------------------------------------------------------------------
+
+    def upload(self, event: Uploaded, sha256: bytes | None) -> ModelView:
+        """Adds a candidate; raises what UploadModel's comment in the contract lists."""
+        flavor = self.ready()
+        self._check_upload(event, sha256)
+        loaded = self._engine.load(event.payload, flavor, event.context)
+        try:
+            self._check_classes(event, loaded)
+            if event.template:  # find out now, not at the first observation
+                self._engine.drop([self._engine.clone(loaded.slot)])
+            self._log(event)
+        except BaseException:
+            self._engine.drop([loaded.slot])
+            raise
+        self._uploads += 1
+        candidate = Candidate(
+            name=event.candidate,
+            engine=self._engine,
+            loaded=loaded,
+            context=event.context,
+            row=-1,
+            uploaded=self._uploads,
+        )
+        model = self.registry.put(event.model, candidate, template=event.template)
+        changed = set() if event.template else {event.model}
+        if event.apply_to_existing:
+            changed |= self._apply_to_existing(event, candidate)
+        self._tell(changed)
+        return self.catalogue.view(model, template=event.template, measure=True)
+
+    def _check_upload(self, event: Uploaded, sha256: bytes | None) -> None:
+        check_name(event.model, self.limits, glob=event.template)
+        check_name(event.candidate, self.limits, field="candidate")
+        if event.apply_to_existing and not event.template:
+            raise BadRequest("apply_to_existing goes with template only", field="apply_to_existing")
+        if sha256 is not None and hashlib.sha256(event.payload).digest() != sha256:
+            raise ChecksumMismatch(
+                f"the payload ({len(event.payload)} bytes) has another SHA-256 than was sent: "
+                "upload it again",
+                field="payload",
+            )
+        held = self.registry.templates if event.template else self.registry.models
+        if event.model in held and not event.replace:
+            model = self.registry.get(event.model, template=event.template)
+            if model.find(event.candidate):
+                raise CandidateExists(
+                    f"{shown(event.model)} has a candidate {shown(event.candidate)}: send replace "
+                    "to put this one in its place, or choose another name",
+                    field="candidate",
+                )
+
+    def _check_classes(self, event: Uploaded, loaded: Loaded) -> None:
+        if len(loaded.classes) > 1:
+            raise NotAnEstimator(
+                "the classifier knows classes of several types; learn texts, integers or flags, "
+                "not a mixture",
+                field="payload",
+            )
+        self.registry.check_addition(
+            event.model, event.candidate, loaded.classes, template=event.template
+        )
+
+    def _apply_to_existing(self, event: Uploaded, source: Candidate) -> set[str]:
+        changed = set()
+        for model in list(self.registry.matching(event.model)):
+            if model.find(event.candidate) and not event.replace:
+                continue
+            try:
+                self.registry.check_addition(
+                    model.name, source.name, source.loaded.classes, template=False
+                )
+            except Refusal:
+                continue
+            self.registry.put(model.name, clone_of(source), template=False)
+            changed.add(model.name)
+        return changed
+
+    def delete(self, name: str, candidate: str, *, template: bool) -> None:
+        """Removes a candidate or all; raises UnknownModel, UnknownCandidate."""
+        self.ready()
+        model = self.registry.get(name, template=template)
+        if candidate:
+            self.registry.candidate(model, candidate)
+        self._log(Deleted(name, candidate, template))
+        gone = self.registry.remove(name, candidate, template=template)
+        if not template:
+            if gone:
+                self.ledger.forget_model(name)
+            self._tell({name})
+
+    def download(self, name: str, candidate: str, *, template: bool) -> bytes:
+        """One candidate as dill bytes; raises UnknownModel, UnknownCandidate, EstimatorFailed."""
+        self.ready()
+        found = self.registry.candidate(self.registry.get(name, template=template), candidate)
+        return found.engine.dump(found.loaded.slot)
+
+    # --- Predict ------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        question: Question,
+        *,
+        candidate: str = "",
+        everyone: bool = False,
+        days: int = 1,
+        prediction_id: str = "",
+        at: float = 0.0,
+    ) -> Reply:
+        """Answers one question; with a `prediction_id` stores every candidate's answer."""
+        flavor = self.ready()
+        self.oracle.check_horizon(question, days)
+        if days > 1 and (prediction_id or flavor is not Flavor.REGRESSION):
+            raise BadRequest(
+                "a horizon above 1 goes with regression only, and with no prediction_id",
+                field="horizon",
+            )
+        if not prediction_id:
+            return self.oracle.ask(question, candidate=candidate, everyone=everyone, days=days)
+        check_id(prediction_id, self.limits, field="prediction_id")
+        if isinstance(self.ledger.prediction(prediction_id), Done):
+            raise PredictionUsed(
+                f"prediction_id {shown(prediction_id)} was learned from: choose a new one",
+                field="prediction_id",
+            )
+        reply = self.oracle.ask(question, candidate=candidate, everyone=True)
+        self._log(Predicted(prediction_id, question, at))
+        answers = {c.uploaded: a for c, a in zip(reply.asked, reply.answers, strict=True)}
+        self.ledger.expect(prediction_id, Pending(question, answers, at))
+        return reply
+
+    # --- Learn --------------------------------------------------------------------------------
+
+    def learning(
+        self,
+        batch: Batch,
+        *,
+        at: float,
+        stream: Stream | None = None,
+        sequence: int = 0,
+        skip_learned_dates: bool = False,
+        keep_lessons: bool = False,
+    ) -> BatchJob:
+        """A job that learns the batch slice by slice; the last one advances the stream."""
+        flavor = self.ready()
+        if flavor is not Flavor.REGRESSION and isinstance(batch.targets, np.ndarray):
+            batch = replace(batch, targets=batch.targets.tolist())
+
+        def commit(
+            batch: Batch, rows: Sequence[int], last: bool
+        ) -> Iterator[Lesson | tuple[int, Refusal]]:
+            if stream is not None:
+                stream.check()
+            if not rows and not (last and stream):
+                return iter(())
+            return self._learn(
+                Learned(
+                    batch=batch,
+                    rows=rows,
+                    at=at,
+                    stream_id=stream.stream_id if stream else "",
+                    sequence=sequence if last else 0,
+                ),
+                stream,
+            )
+
+        return BatchJob(
+            batch=batch,
+            admission=lambda: Admission(
+                self.registry, self.ledger, self.ready(), self.limits, skip_learned_dates
+            ),
+            commit=commit,
+            clock=self._clock,
+            slice_seconds=self.limits.slice_seconds,
+            errors_listed_max=self.limits.errors_listed_max,
+            totals=self.totals,
+            keep_lessons=keep_lessons,
+        )
+
+    def _learn(
+        self, event: Learned, stream: Stream | None
+    ) -> Iterator[Lesson | tuple[int, Refusal]]:
+        self._log(event)
+        changed = set()
+        for outcome in self._learner.apply(event):
+            if isinstance(outcome, Lesson):
+                changed.add(outcome.model.name)
+            yield outcome
+        if stream is not None and event.sequence:
+            self.streams.advance(stream, event.sequence, event.at)
+        self._tell(changed)
+
+    # --- Reading ------------------------------------------------------------------------------
+
+    def model(self, name: str) -> Model | None:
+        """The model of that name, if there is one."""
+        return self.registry.models.get(name)
+
+    def view(self, name: str, *, template: bool = False) -> ModelView:
+        """One model or template, described; raises UnknownModel."""
+        self.ready()
+        model = self.registry.get(name, template=template)
+        return self.catalogue.view(model, template=template, measure=True)
+
+    def _log(self, event: Event) -> None:
+        self.store.append(event)
+
+    def _tell(self, names: set[str]) -> None:
+        if names:
+            for listener in self.listeners:
+                listener(names)

@@ -1,0 +1,1 @@
+"""What runs candidates, behind the `Engine` port."""

@@ -1,0 +1,231 @@
+"""The engine that runs any River estimator, as it is, in this process."""
+
+from __future__ import annotations
+
+import copy
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dill
+import numpy as np
+from river import base
+
+from thalweg_server.core.errors import BadPayload, EstimatorFailed
+from thalweg_server.core.observation import Batch, Context, Features, Flavor, Question, Target
+from thalweg_server.core.ports import Answer, Loaded, Outcomes
+from thalweg_server.core.scores import PREDICTION_MAX
+from thalweg_server.engines.asking import ask
+from thalweg_server.engines.kinds import check_kind, final_step, known_classes
+
+REPR_MAX, ERROR_MAX = 8_192, 500
+"""Characters of a repr and of an error that are kept: both travel in replies of bounded size."""
+
+Call = Callable[[Any, Any, str], Any]
+"""How a method is called: on the live object (`_live`), or without changing it (`ask`)."""
+
+
+@dataclass(slots=True)
+class _Cell:
+    estimator: Any
+    context: tuple[Context, ...]
+    flavor: Flavor
+    probabilistic: bool
+    own_label: bool
+    """Whether predict_one is more than the most probable class."""
+
+
+class RiverEngine:
+    """Runs estimators one by one, in Python. See `Engine`.
+
+    Whatever an estimator raises is an outcome, BaseException included: parts written in Rust
+    raise PanicException, which is no Exception, and a model may call `sys.exit`.
+    """
+
+    name = "river"
+
+    def __init__(self) -> None:
+        self._cells: dict[int, _Cell] = {}
+        self._next_slot = 0
+
+    def load(self, payload: bytes, flavor: Flavor, context: Sequence[Context]) -> Loaded:
+        """See `Engine.load`."""
+        estimator = _unpickle(payload)
+        check_kind(estimator, flavor)
+        cell = _Cell(estimator, tuple(context), flavor, *_label_methods(estimator, flavor))
+        return Loaded(
+            slot=self._hold(cell),
+            estimator=_describe(estimator),
+            classes=known_classes(estimator) if flavor is Flavor.MULTICLASS else frozenset(),
+        )
+
+    def clone(self, slot: int) -> int:
+        """See `Engine.clone`. Raises EstimatorFailed where the estimator cannot be copied."""
+        cell = self._cells[slot]
+        try:
+            estimator = copy.deepcopy(cell.estimator)
+        except BaseException as error:
+            raise EstimatorFailed(f"the estimator cannot be copied: {_text(error)}") from error
+        return self._hold(
+            _Cell(estimator, cell.context, cell.flavor, cell.probabilistic, cell.own_label)
+        )
+
+    def drop(self, slots: Sequence[int]) -> None:
+        """See `Engine.drop`."""
+        for slot in slots:
+            del self._cells[slot]
+
+    def predict(self, slots: Sequence[int], questions: Sequence[Question]) -> list[Answer]:
+        """See `Engine.predict`."""
+        cells = [self._cells[slot] for slot in slots]
+        return [
+            _answer(cell, question.x(cell.context), ask)
+            for cell, question in zip(cells, questions, strict=True)
+        ]
+
+    def learn(
+        self, slots: Sequence[int], rows: Sequence[int], batch: Batch, *, predict: bool = True
+    ) -> Outcomes:
+        """See `Engine.learn`."""
+        answers: list[Answer] = []
+        errors: dict[int, str] = {}
+        unlearned: set[int] = set()
+        for item, (slot, row) in enumerate(zip(slots, rows, strict=True)):
+            cell = self._cells[slot]
+            x = batch.x(row, cell.context)
+            answer = _answer(cell, x, _live) if predict else Answer()
+            answers.append(answer)
+            error = _learn(cell, x, batch.target(row))
+            if error:
+                unlearned.add(item)
+            if error or answer.error:
+                errors[item] = answer.error or error
+        values = [math.nan if a.value is None else a.value for a in answers]
+        regression = all(self._cells[slot].flavor is Flavor.REGRESSION for slot in slots[:1])
+        return Outcomes(
+            values=np.array(values),
+            answers=() if regression else answers,
+            errors=errors,
+            unlearned=frozenset(unlearned),
+        )
+
+    def dump(self, slot: int) -> bytes:
+        """See `Engine.dump`."""
+        try:
+            payload: bytes = dill.dumps(self._cells[slot].estimator, recurse=True)
+        except BaseException as error:
+            raise EstimatorFailed(f"the estimator cannot be serialised: {_text(error)}") from error
+        return payload
+
+    def state_bytes(self, slot: int) -> int:
+        """See `Engine.state_bytes`: River's own estimate, which walks the object."""
+        try:
+            measure: Any = base.Base._raw_memory_usage
+            return int(measure.fget(self._cells[slot].estimator))
+        except BaseException:  # an estimate is no reason to fail
+            return 0
+
+    def reason(self, slot: int) -> str:
+        """See `Engine.reason`."""
+        return "the river engine runs every estimator"
+
+    def _hold(self, cell: _Cell) -> int:
+        slot, self._next_slot = self._next_slot, self._next_slot + 1
+        self._cells[slot] = cell
+        return slot
+
+
+def _unpickle(payload: bytes) -> Any:
+    try:
+        return dill.loads(payload)
+    except BaseException as error:
+        raise BadPayload(
+            f"the payload ({len(payload)} bytes) does not load as dill: {_text(error)}. Send "
+            "dill.dumps(estimator, recurse=True), made with this server's versions of Python "
+            "and River",
+            field="payload",
+        ) from error
+
+
+def _describe(estimator: Any) -> str:
+    try:
+        text = repr(estimator)
+    except BaseException as error:
+        text = f"{type(estimator).__name__} (its repr raised {_text(error)})"
+    # Thousands of uploads share a few shapes: keep one string for each.
+    return sys.intern(text if len(text) <= REPR_MAX else f"{text[:REPR_MAX]}…")
+
+
+def _label_methods(estimator: Any, flavor: Flavor) -> tuple[bool, bool]:
+    """Whether the estimator gives probabilities, and whether its label is a matter of its own."""
+    if flavor is Flavor.REGRESSION:
+        return False, False
+    final = type(final_step(estimator))
+    proba = getattr(final, "predict_proba_one", None)
+    if proba is None or proba is base.Classifier.predict_proba_one:
+        return False, True
+    return True, getattr(final, "predict_one", None) is not base.Classifier.predict_one
+
+
+def _live(estimator: Any, x: Any, method: str) -> Any:
+    return getattr(estimator, method)(x)
+
+
+def _answer(cell: _Cell, x: Features, call: Call) -> Answer:
+    try:
+        if cell.flavor is Flavor.REGRESSION:
+            return Answer(value=_usable(call(cell.estimator, x, "predict_one")))
+        return _classify(cell, x, call)
+    except BaseException as error:
+        return Answer(error=_text(error))
+
+
+def _usable(value: Any) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    return number if abs(number) <= PREDICTION_MAX else None
+
+
+def _classify(cell: _Cell, x: Features, call: Call) -> Answer:
+    if not cell.probabilistic:
+        label = call(cell.estimator, x, "predict_one")
+        return Answer() if label is None else Answer(label=_plain(label))
+    try:
+        given = call(cell.estimator, x, "predict_proba_one")
+    except NotImplementedError:
+        # Some wrappers have the method and cannot answer it: from now on, labels only.
+        cell.probabilistic, cell.own_label = False, True
+        return _classify(cell, x, call)
+    probabilities = {_plain(label): float(p) for label, p in given.items()}
+    if not probabilities or not all(map(math.isfinite, probabilities.values())):
+        return Answer()
+    if cell.own_label:
+        label = call(cell.estimator, x, "predict_one")
+    else:
+        label = max(probabilities, key=probabilities.__getitem__)
+    return Answer() if label is None else Answer(label=_plain(label), probabilities=probabilities)
+
+
+def _plain(label: Any) -> Target:
+    """A class label as a plain Python value: NumPy's scalars are not what was learned."""
+    plain: Target = label.item() if isinstance(label, np.generic) else label
+    return plain
+
+
+def _learn(cell: _Cell, x: Features, target: Target) -> str:
+    try:
+        cell.estimator.learn_one(x, target)
+    except BaseException as error:
+        return _text(error)
+    return ""
+
+
+def _text(error: BaseException) -> str:
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except BaseException:
+        text = f"{type(error).__name__} (its text raised, too)"
+    return text if len(text) <= ERROR_MAX else f"{text[:ERROR_MAX]}…"

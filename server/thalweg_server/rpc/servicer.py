@@ -1,0 +1,213 @@
+"""The rpcs: decode, one call, encode."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from thalweg.v1 import forecaster_pb2 as pb
+from thalweg.v1 import forecaster_pb2_grpc
+from thalweg_server.core.errors import Draining, StreamFenced
+from thalweg_server.core.events import Uploaded
+from thalweg_server.core.observation import Batch
+from thalweg_server.core.service import Service
+from thalweg_server.core.validation import check_name
+from thalweg_server.rpc import decode, encode
+from thalweg_server.rpc.many import predict_many
+from thalweg_server.rpc.stream import Sessions
+from thalweg_server.rpc.watch import Watchers
+from thalweg_server.worker import Worker
+
+CHUNK_BYTES = 1024 * 1024 - 1024
+"""Bytes of a download's chunk: with its frame it stays within a message of 1 MiB."""
+
+MESSAGE_BYTES_MAX = 1024 * 1024
+"""The largest response."""
+
+
+class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
+    """The contract's rpcs. See proto/thalweg/v1/forecaster.proto.
+
+    Args:
+        service: models that learn.
+        worker: the thread that they live in.
+        max_message_bytes: the largest request.
+    """
+
+    def __init__(self, service: Service, worker: Worker, max_message_bytes: int) -> None:
+        self.sessions = Sessions(service, worker, max_message_bytes)
+        self.watchers = Watchers(service, worker)
+        self._service = service
+        self._worker = worker
+        self._max_message_bytes = max_message_bytes
+
+    async def Init(self, request: pb.InitRequest, context: Any) -> pb.InitResponse:
+        """See the contract."""
+        service = self._service
+        flavor = decode.flavor(request.flavor)
+        before = service.flavor
+        now = await self._worker.call(lambda: service.init(flavor, reset=request.reset))
+        if flavor is not None and (request.reset or before is not now):
+            self.sessions.stop_all(
+                lambda: StreamFenced("the server was reset: what this stream taught is gone")
+            )
+        return pb.InitResponse(
+            flavor=encode.FLAVORS[now],
+            server_version=version("thalweg"),
+            river_version=version("river"),
+            python_version=platform.python_version(),
+            storage=service.store.name,
+            model_count=len(service.registry.models),
+            max_message_bytes=self._max_message_bytes,
+        )
+
+    async def UploadModel(
+        self, request: pb.UploadModelRequest, context: Any
+    ) -> pb.UploadModelResponse:
+        """See the contract."""
+        self._service.ready()
+        event = Uploaded(
+            model=request.model,
+            candidate=request.candidate or "default",
+            payload=request.payload,
+            template=request.template,
+            replace=request.replace,
+            apply_to_existing=request.apply_to_existing,
+            context=decode.context(request.context),
+        )
+        sha256 = request.sha256 if request.HasField("sha256") else None
+        view = await self._worker.call(lambda: self._service.upload(event, sha256))
+        return pb.UploadModelResponse(info=encode.model_info(view))
+
+    async def Predict(self, request: pb.PredictRequest, context: Any) -> pb.PredictResponse:
+        """See the contract."""
+        self._service.ready()
+        limits = self._service.limits
+        check_name(request.model, limits)
+        question = decode.question(request, limits)
+        reply = await self._worker.call(
+            lambda: self._service.predict(
+                question,
+                candidate=request.candidate,
+                everyone=request.all_candidates,
+                days=max(1, request.horizon),
+                prediction_id=request.prediction_id,
+                at=time.time(),
+            )
+        )
+        return encode.predict_response(
+            reply,
+            name=request.model,
+            everyone=request.all_candidates,
+            day=question.day,
+            days=request.horizon,
+        )
+
+    async def Learn(self, request: pb.LearnRequest, context: Any) -> pb.LearnResponse:
+        """See the contract."""
+        self._service.ready()
+        batch = decode.single(request, self._service.limits)
+        return await self._worker.call(lambda: self._learn(batch))
+
+    def _learn(self, batch: Batch) -> pb.LearnResponse:
+        job = self._service.learning(batch, at=time.time(), keep_lessons=True)
+        job.step()
+        report = job.report
+        if report.errors:
+            raise report.errors[0][1]
+        judge = self._service.judge
+        if report.duplicates:
+            name = report.duplicate_of
+            return encode.duplicate_response(name, self._service.model(name), judge)
+        return encode.learn_response(report.lessons[0], judge)
+
+    def StreamLearn(
+        self, request_iterator: AsyncIterator[pb.StreamLearnRequest], context: Any
+    ) -> AsyncIterator[pb.StreamLearnResponse]:
+        """See the contract."""
+        self._service.ready()
+        return self.sessions.learn(request_iterator)
+
+    def PredictMany(
+        self, request: pb.PredictManyRequest, context: Any
+    ) -> AsyncIterator[pb.PredictManyResponse]:
+        """See the contract."""
+        self._service.ready()
+        return predict_many(self._service, self._worker, request)
+
+    async def ListModels(
+        self, request: pb.ListModelsRequest, context: Any
+    ) -> pb.ListModelsResponse:
+        """See the contract."""
+        self._service.ready()
+        size = request.page_size
+        while True:
+            response = await self._worker.call(partial(self._page, request, size))
+            if response.ByteSize() <= MESSAGE_BYTES_MAX or len(response.models) == 1:
+                return response
+            size = len(response.models) // 2
+
+    def _page(self, request: pb.ListModelsRequest, size: int) -> pb.ListModelsResponse:
+        page = self._service.catalogue.page(
+            size=size,
+            token=request.page_token,
+            order_by=request.order_by,
+            glob=request.glob,
+            template=request.template,
+        )
+        return pb.ListModelsResponse(
+            models=[encode.model_info(view) for view in page.models],
+            next_page_token=page.next_token,
+            total_size=page.total,
+        )
+
+    async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
+        """See the contract."""
+        view = await self._worker.call(
+            lambda: self._service.view(request.model, template=request.template)
+        )
+        return pb.GetModelResponse(info=encode.model_info(view))
+
+    async def DownloadModel(
+        self, request: pb.DownloadModelRequest, context: Any
+    ) -> AsyncIterator[pb.DownloadModelResponse]:
+        """See the contract."""
+        payload = await self._worker.call(
+            lambda: self._service.download(
+                request.model, request.candidate, template=request.template
+            )
+        )
+        first = pb.DownloadModelResponse(
+            chunk=payload[:CHUNK_BYTES],
+            total_bytes=len(payload),
+            sha256=hashlib.sha256(payload).digest(),
+            river_version=version("river"),
+            python_version=platform.python_version(),
+        )
+        yield first
+        for start in range(CHUNK_BYTES, len(payload), CHUNK_BYTES):
+            yield pb.DownloadModelResponse(chunk=payload[start : start + CHUNK_BYTES])
+
+    async def DeleteModel(
+        self, request: pb.DeleteModelRequest, context: Any
+    ) -> pb.DeleteModelResponse:
+        """See the contract."""
+        await self._worker.call(
+            lambda: self._service.delete(
+                request.model, request.candidate, template=request.template
+            )
+        )
+        return pb.DeleteModelResponse()
+
+    async def WatchScores(
+        self, request: pb.WatchScoresRequest, context: Any
+    ) -> AsyncIterator[pb.WatchScoresResponse]:
+        """See the contract."""
+        async for response in self.watchers.watch(request):
+            yield response
+        raise Draining("the server is shutting down: watch again, or another server")

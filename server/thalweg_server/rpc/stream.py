@@ -1,0 +1,238 @@
+"""StreamLearn: batches in, acks out, and nothing learned twice.
+
+A batch that has begun is finished whatever becomes of its call: it runs in a task of its own, and
+a newer stream of the same id waits for it before it reads how far the older one came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from thalweg.v1 import forecaster_pb2 as pb
+from thalweg_server.core.errors import (
+    BadRequest,
+    BatchTooLarge,
+    Draining,
+    Refusal,
+    StreamFenced,
+    StreamNotOpen,
+)
+from thalweg_server.core.learning import BatchJob
+from thalweg_server.core.observation import Batch
+from thalweg_server.core.service import Service
+from thalweg_server.core.streams import Stream
+from thalweg_server.core.validation import check_id, shown
+from thalweg_server.rpc import decode, encode
+from thalweg_server.worker import Worker
+
+INFLIGHT_BATCHES = 8
+"""Batches worth keeping in flight: enough to hide a round trip behind the learning."""
+
+
+class Sessions:
+    """All open streams of a server.
+
+    Args:
+        service: where rows are learned.
+        worker: the thread that does it.
+        max_batch_bytes: the largest message a stream may carry.
+    """
+
+    def __init__(self, service: Service, worker: Worker, max_batch_bytes: int) -> None:
+        self.service = service
+        self.worker = worker
+        self.max_batch_bytes = max_batch_bytes
+        self._open: set[Session] = set()
+
+    async def learn(
+        self, requests: AsyncIterator[pb.StreamLearnRequest]
+    ) -> AsyncIterator[pb.StreamLearnResponse]:
+        """One StreamLearn call."""
+        session = Session(self)
+        self._open.add(session)
+        try:
+            async for response in session.run(requests):
+                yield response
+        finally:
+            # Stays listed while its last batch is being learned, so that a newer stream waits.
+            session.when_settled(lambda: self._open.discard(session))
+
+    async def take_over(self, stream_id: str, new: Session) -> None:
+        """Ends older sessions of this id and waits for the batch they are in."""
+        older = [s for s in self._open if s is not new and s.stream_id == stream_id]
+        for session in older:
+            session.stop(
+                StreamFenced(f"a newer stream of id {shown(stream_id)} took over: do not reconnect")
+            )
+        for session in older:
+            await session.settled()
+
+    def stop_all(self, reason: Callable[[], Refusal]) -> None:
+        """Ends every session after the batch it is in."""
+        for session in self._open:
+            session.stop(reason())
+
+    async def drain(self) -> None:
+        """Ends every session with Draining, after the last ack, and waits for them."""
+        self.stop_all(
+            lambda: Draining("the server is shutting down: reconnect and resume the stream")
+        )
+        while self._open:
+            await asyncio.sleep(0.01)
+
+
+class Session:
+    """One StreamLearn call."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self.stream_id = ""
+        self._sessions = sessions
+        self._service = sessions.service
+        self._worker = sessions.worker
+        self._stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._batch: asyncio.Task[BatchJob] | None = None
+
+    def stop(self, refusal: Refusal) -> None:
+        """Ends the session with this error once its present batch is acked."""
+        if not self._stop.done():
+            self._stop.set_exception(refusal)
+            self._stop.exception()  # seen: a session may end before it looks
+
+    async def settled(self) -> None:
+        """Waits until no batch of this session is being learned."""
+        if self._batch is not None:
+            await asyncio.wait({self._batch})
+
+    def when_settled(self, function: Callable[[], None]) -> None:
+        """Calls the function as soon as no batch of this session is being learned."""
+
+        def done(batch: asyncio.Task[BatchJob]) -> None:
+            if not batch.cancelled():
+                batch.exception()  # whoever waited for it has seen it
+            function()
+
+        if self._batch is None or self._batch.done():
+            function()
+        else:
+            self._batch.add_done_callback(done)
+
+    async def run(
+        self, requests: AsyncIterator[pb.StreamLearnRequest]
+    ) -> AsyncIterator[pb.StreamLearnResponse]:
+        """Answers `open`, then acks batch after batch."""
+        first = await self._next(requests)
+        if first is None:
+            return
+        if first.WhichOneof("body") != "open":
+            raise StreamNotOpen("the first message of a stream must be open", field="open")
+        stream = await self._open_stream(first.open)
+        try:
+            yield pb.StreamLearnResponse(opened=self._opened(stream))
+            while (request := await self._next(requests)) is not None:
+                yield pb.StreamLearnResponse(ack=await self._ack(stream, first.open, request))
+        finally:
+            if not self.stream_id:
+                self._worker.slice(lambda: self._service.streams.close(stream))
+
+    async def _next(
+        self, requests: AsyncIterator[pb.StreamLearnRequest]
+    ) -> pb.StreamLearnRequest | None:
+        """The next message, None at the end; raises the error that `stop` was given."""
+        reading = asyncio.ensure_future(_read(requests))
+        try:
+            either: set[asyncio.Future[Any]] = {reading, self._stop}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if self._stop.done():
+                self._stop.result()
+            return reading.result()
+        finally:
+            if not reading.done():
+                reading.cancel()
+                await asyncio.wait({reading})
+
+    async def _open_stream(self, message: pb.StreamOpen) -> Stream:
+        self._service.ready()
+        check_id(message.stream_id, self._service.limits, field="open.stream_id")
+        self.stream_id = message.stream_id
+        if message.stream_id:
+            await self._sessions.take_over(message.stream_id, self)
+        return await self._worker.call(
+            lambda: self._service.streams.open(message.stream_id, time.time())
+        )
+
+    def _opened(self, stream: Stream) -> pb.StreamOpened:
+        return pb.StreamOpened(
+            last_applied_sequence=stream.applied,
+            durable=self._service.store.durable,
+            max_batch_rows=self._service.limits.batch_rows_max,
+            max_batch_bytes=self._sessions.max_batch_bytes,
+            max_inflight_batches=INFLIGHT_BATCHES,
+        )
+
+    async def _ack(
+        self, stream: Stream, options: pb.StreamOpen, request: pb.StreamLearnRequest
+    ) -> pb.StreamAck:
+        count = _row_count(request)
+        self._check_size(request, count)
+        if stream.is_repeat(request.sequence):
+            return pb.StreamAck(
+                sequence=request.sequence, applied_sequence=stream.applied, duplicates=count
+            )
+        batch = self._decode(request)
+        self._batch = asyncio.create_task(self._learn(stream, options, request.sequence, batch))
+        # Shielded: a call that is cancelled must not leave half a batch behind.
+        job = await asyncio.shield(self._batch)
+        predictions: list[float] = []
+        if options.return_predictions:
+            predictions = encode.row_predictions(len(batch), job.report.lessons)
+        return encode.ack(job.report, sequence=request.sequence, predictions=predictions)
+
+    def _check_size(self, request: pb.StreamLearnRequest, count: int) -> None:
+        rows_max, bytes_max = self._service.limits.batch_rows_max, self._sessions.max_batch_bytes
+        if count > rows_max:
+            raise BatchTooLarge(f"batch {request.sequence} has {count} rows: at most {rows_max}")
+        if request.ByteSize() > bytes_max:
+            raise BatchTooLarge(
+                f"batch {request.sequence} has {request.ByteSize()} bytes: at most {bytes_max}"
+            )
+        if not count:
+            raise BadRequest(f"batch {request.sequence} is empty", field="body")
+
+    def _decode(self, request: pb.StreamLearnRequest) -> Batch:
+        limits = self._service.limits
+        if request.WhichOneof("body") == "rows":
+            return decode.rows(request.rows.rows, limits)
+        return decode.columns(request.columns, limits)
+
+    async def _learn(
+        self, stream: Stream, options: pb.StreamOpen, sequence: int, batch: Batch
+    ) -> BatchJob:
+        job = self._service.learning(
+            batch,
+            at=time.time(),
+            stream=stream,
+            sequence=sequence,
+            skip_learned_dates=options.skip_learned_dates,
+            keep_lessons=options.return_predictions,
+        )
+        while not await self._worker.slice(job.step):
+            pass
+        return job
+
+
+async def _read(
+    requests: AsyncIterator[pb.StreamLearnRequest],
+) -> pb.StreamLearnRequest | None:
+    return await anext(requests, None)
+
+
+def _row_count(request: pb.StreamLearnRequest) -> int:
+    body = request.WhichOneof("body")
+    if body == "open":
+        raise BadRequest("open comes once, as the first message of a stream", field="open")
+    if body == "rows":
+        return len(request.rows.rows)
+    return len(request.columns.target) or len(request.columns.target_text)

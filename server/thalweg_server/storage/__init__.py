@@ -1,0 +1,1 @@
+"""Where events go, behind the `Store` port."""
