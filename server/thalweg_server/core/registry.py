@@ -109,7 +109,7 @@ class Registry:
         candidate.row = -1 if template else self._board.add()
         model.candidates.append(candidate)
         model.label_kind = model.label_kind or _label_kind([candidate])
-        self._judge.reselect(model)
+        self._order(model, template=template)
         return model
 
     def check_addition(
@@ -151,7 +151,7 @@ class Registry:
         for each in doomed:
             self._let_go(model, each, template=template)
         if model.candidates:
-            self._judge.reselect(model)
+            self._order(model, template=template)
             return False
         del (self.templates if template else self.models)[name]
         return True
@@ -183,6 +183,12 @@ class Registry:
         candidate.engine.drop([candidate.loaded.slot])
         if not template:
             self._board.remove(candidate.row)
+
+    def _order(self, model: Model, *, template: bool) -> None:
+        if template:  # nothing to compare: its candidates are never asked
+            model.order = list(range(len(model.candidates)))
+        else:
+            self._judge.reselect(model)
 
     def _check_room(self) -> None:
         if len(self.models) + len(self.templates) >= self._limits.models_max:

@@ -6,7 +6,6 @@ exception is an observation that every candidate raised on, which is used up and
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -15,28 +14,26 @@ import numpy as np
 from thalweg_server.core.admission import Admission
 from thalweg_server.core.errors import (
     BadRequest,
-    CandidateExists,
-    ChecksumMismatch,
     FlavorConflict,
-    NotAnEstimator,
     NotInitialised,
     PredictionUsed,
     Refusal,
 )
 from thalweg_server.core.events import Deleted, Event, Initialised, Learned, Predicted, Uploaded
+from thalweg_server.core.intake import Intake
 from thalweg_server.core.learning import BatchJob, Learner, Lesson
 from thalweg_server.core.ledger import Done, Ledger, Pending
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.listing import Catalogue, ModelView
-from thalweg_server.core.model import Candidate, Judge, Model
+from thalweg_server.core.model import Judge, Model
 from thalweg_server.core.observation import Batch, Flavor, Question
-from thalweg_server.core.ports import Engine, Loaded, Store
+from thalweg_server.core.ports import Engine, Store
 from thalweg_server.core.predicting import Oracle, Reply
-from thalweg_server.core.registry import Registry, clone_of
+from thalweg_server.core.registry import Registry
 from thalweg_server.core.scores import Scoreboard
 from thalweg_server.core.streams import Stream, Streams
 from thalweg_server.core.totals import Totals
-from thalweg_server.core.validation import check_id, check_name, shown
+from thalweg_server.core.validation import check_id, shown
 
 Listener = Callable[[set[str]], None]
 """Told the names of models that changed, came or went. Called by the service's thread."""
@@ -75,9 +72,9 @@ class Service:
         self.store = store
         self.flavor: Flavor | None = None
         self._learner = Learner(self.registry, self.ledger, self.judge, self.totals)
+        self._intake = Intake(self.registry, engine, limits)
         self._engine = engine
         self._clock = clock
-        self._uploads = 0
 
     # --- Init ---------------------------------------------------------------------------------
 
@@ -108,83 +105,20 @@ class Service:
             raise NotInitialised("no flavor yet: call Init first, or start with --flavor")
         return self.flavor
 
-    # --- Uploads ------------------------------------------------------------------------------
+    # --- Models -------------------------------------------------------------------------------
 
     def upload(self, event: Uploaded, sha256: bytes | None) -> ModelView:
         """Adds a candidate; raises what UploadModel's comment in the contract lists."""
-        flavor = self.ready()
-        self._check_upload(event, sha256)
-        loaded = self._engine.load(event.payload, flavor, event.context)
+        loaded = self._intake.load(event, sha256, self.ready())
         try:
-            self._check_classes(event, loaded)
-            if event.template:  # find out now, not at the first observation
-                self._engine.drop([self._engine.clone(loaded.slot)])
+            self._intake.check(event, loaded)
             self._log(event)
         except BaseException:
             self._engine.drop([loaded.slot])
             raise
-        self._uploads += 1
-        candidate = Candidate(
-            name=event.candidate,
-            engine=self._engine,
-            loaded=loaded,
-            context=event.context,
-            row=-1,
-            uploaded=self._uploads,
-        )
-        model = self.registry.put(event.model, candidate, template=event.template)
-        changed = set() if event.template else {event.model}
-        if event.apply_to_existing:
-            changed |= self._apply_to_existing(event, candidate)
-        self._tell(changed)
+        self._tell(self._intake.apply(event, loaded))
+        model = self.registry.get(event.model, template=event.template)
         return self.catalogue.view(model, template=event.template, measure=True)
-
-    def _check_upload(self, event: Uploaded, sha256: bytes | None) -> None:
-        check_name(event.model, self.limits, glob=event.template)
-        check_name(event.candidate, self.limits, field="candidate")
-        if event.apply_to_existing and not event.template:
-            raise BadRequest("apply_to_existing goes with template only", field="apply_to_existing")
-        if sha256 is not None and hashlib.sha256(event.payload).digest() != sha256:
-            raise ChecksumMismatch(
-                f"the payload ({len(event.payload)} bytes) has another SHA-256 than was sent: "
-                "upload it again",
-                field="payload",
-            )
-        held = self.registry.templates if event.template else self.registry.models
-        if event.model in held and not event.replace:
-            model = self.registry.get(event.model, template=event.template)
-            if model.find(event.candidate):
-                raise CandidateExists(
-                    f"{shown(event.model)} has a candidate {shown(event.candidate)}: send replace "
-                    "to put this one in its place, or choose another name",
-                    field="candidate",
-                )
-
-    def _check_classes(self, event: Uploaded, loaded: Loaded) -> None:
-        if len(loaded.classes) > 1:
-            raise NotAnEstimator(
-                "the classifier knows classes of several types; learn texts, integers or flags, "
-                "not a mixture",
-                field="payload",
-            )
-        self.registry.check_addition(
-            event.model, event.candidate, loaded.classes, template=event.template
-        )
-
-    def _apply_to_existing(self, event: Uploaded, source: Candidate) -> set[str]:
-        changed = set()
-        for model in list(self.registry.matching(event.model)):
-            if model.find(event.candidate) and not event.replace:
-                continue
-            try:
-                self.registry.check_addition(
-                    model.name, source.name, source.loaded.classes, template=False
-                )
-            except Refusal:
-                continue
-            self.registry.put(model.name, clone_of(source), template=False)
-            changed.add(model.name)
-        return changed
 
     def delete(self, name: str, candidate: str, *, template: bool) -> None:
         """Removes a candidate or all; raises UnknownModel, UnknownCandidate."""
