@@ -449,7 +449,7 @@ class CandidateInfo(_message.Message):
     state_bytes: _builtins.int
     """Estimated size of its state in memory, in bytes. 0 in ListModels, which does not measure."""
     learned: _builtins.int
-    """Observations it learned on this server, those whose learn raised included."""
+    """Observations it learned on this server; one on which it raised is not counted."""
     @_builtins.property
     def score(self) -> Global___Score:
         """Its running quality."""
@@ -488,7 +488,7 @@ class ModelInfo(_message.Message):
     model: _builtins.str
     """Its name; a template's is a glob."""
     learned: _builtins.int
-    """Observations learned."""
+    """Observations learned; one on which every candidate raised is not counted."""
     learned_through: _builtins.str
     """The latest date learned; empty before the first dated observation."""
     champion: _builtins.str

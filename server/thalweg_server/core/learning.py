@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from thalweg_server.core.admission import Admission, Duplicate
 from thalweg_server.core.errors import EstimatorFailed, Refusal
 from thalweg_server.core.events import Learned
 from thalweg_server.core.ledger import Done, Ledger, Pending
-from thalweg_server.core.model import Candidate, Judge, Model, best_answer
-from thalweg_server.core.observation import Batch, Flavor
+from thalweg_server.core.model import Judge, Model, best_answer
+from thalweg_server.core.observation import Batch, Flavor, Target
 from thalweg_server.core.ports import Answer, Engine, Outcomes
 from thalweg_server.core.registry import Registry
 from thalweg_server.core.totals import Totals
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lesson:
-    """What became of one row: each candidate's answer, and who was champion."""
+    """What became of one row. Not frozen because one is made per row.
+
+    Args:
+        row: its position in the batch.
+        model: who learned it.
+        order: positions of the candidates, the champion first, as they stood before.
+        answers: what each candidate answered before it learned, and what it raised.
+        failed: whether every candidate raised.
+    """
 
     row: int
     model: Model
     order: Sequence[int]
     answers: Sequence[Answer]
-    candidates: Sequence[str]
+    failed: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.failed = "" not in [answer.error for answer in self.answers]
 
     @property
-    def failed(self) -> bool:
-        """Whether every candidate raised."""
-        return all(answer.error for answer in self.answers)
+    def candidates(self) -> list[str]:
+        """Names of the candidates that answered."""
+        return [candidate.name for candidate in self.model.candidates]
 
     @property
     def champion(self) -> Answer:
@@ -85,8 +96,9 @@ class Learner:
                 item, outcome = next(outcomes[candidate.engine])
                 answers.append(outcome.answer(item))
                 candidate.learned += item not in outcome.unlearned
-            scored = [(c, a, True) for c, a in zip(model.candidates, answers, strict=True)]
-            yield self._absorb(batch, row, model, scored)
+            day = int(batch.days[row])
+            target = batch.target(row)
+            yield self._absorb(Lesson(row, model, model.order, answers), target, day)
 
     def _learn_predicted(self, event: Learned, row: int) -> Iterator[Lesson | tuple[int, Refusal]]:
         prediction_id = event.batch.prediction_ids[row]
@@ -103,40 +115,31 @@ class Learner:
             return
         asked = event.batch.reworded(row, question)
         outcomes = _teach(asked, [(0, model)], predict=False)
-        scored = []
-        for candidate in model.candidates:
+        answers, unscored = [], set()
+        for position, candidate in enumerate(model.candidates):
             item, outcome = next(outcomes[candidate.engine])
             candidate.learned += item not in outcome.unlearned
+            raised = outcome.answer(item)
             stored = pending.answers.get(candidate.uploaded)
-            answer = stored or Answer()
-            if item in outcome.errors:
-                answer = replace(answer, error=outcome.errors[item])
-            scored.append((candidate, answer, stored is not None))
-        yield self._absorb(asked, 0, model, scored, as_row=row)
+            if stored is None:  # added since: it learns, and there is nothing to score
+                unscored.add(position)
+                stored = raised
+            answers.append(replace(stored, error=raised.error) if raised.error else stored)
+        lesson = Lesson(row, model, model.order, answers)
+        yield self._absorb(lesson, asked.target(0), question.day, unscored)
 
     def _absorb(
-        self,
-        batch: Batch,
-        row: int,
-        model: Model,
-        scored: Sequence[tuple[Candidate, Answer, bool]],
-        as_row: int | None = None,
+        self, lesson: Lesson, target: Target, day: int, unscored: Container[int] = ()
     ) -> Lesson:
-        target = batch.target(row)
-        lesson = Lesson(
-            row if as_row is None else as_row,
-            model,
-            model.order,
-            [answer for _, answer, _ in scored],
-            [candidate.name for candidate, _, _ in scored],
-        )
-        for candidate, answer, counts in scored:
-            if counts:
-                error = self.judge.add(candidate, target, answer)
+        model = lesson.model
+        for position, candidate in enumerate(model.candidates):
+            if position not in unscored:
+                answer = lesson.answers[position]
+                error = self.judge.add(candidate.row, target, answer)
                 self.totals.add_prediction(candidate.name, answer, error)
-        if self.judge.flavor is Flavor.MULTICLASS:
-            model.label_kind = model.label_kind or type(target)
-        model.learned_through = max(model.learned_through, int(batch.days[row]))
+        if model.label_kind is None and self.judge.flavor is Flavor.MULTICLASS:
+            model.label_kind = type(target)
+        model.learned_through = max(model.learned_through, day)
         model.learned += not lesson.failed
         self.judge.reselect(model)
         return lesson

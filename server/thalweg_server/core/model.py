@@ -74,14 +74,17 @@ class Judge:
         """Puts the model's candidates in order anew."""
         if len(model.candidates) == 1:
             model.order = [0]
+        elif self.flavor is Flavor.REGRESSION:
+            standing, metric = self._board.value_standing, self._metric
+            model.order = ranking([standing(c.row, metric) for c in model.candidates])
         else:
-            model.order = ranking([self.score(c) for c in model.candidates], self._metric)
+            model.order = ranking([self._board.label_standing(c.row) for c in model.candidates])
 
-    def add(self, candidate: Candidate, target: Target, answer: Answer) -> float | None:
-        """Scores one answer; returns its absolute error where it has one."""
+    def add(self, row: int, target: Target, answer: Answer) -> float | None:
+        """Scores one answer in a row of the scoreboard; returns its absolute error, if any."""
         if self.flavor is Flavor.REGRESSION:
-            return self._board.score_value(candidate.row, float(target), answer)
-        self._board.score_label(candidate.row, target, answer)
+            return self._board.score_value(row, float(target), answer)
+        self._board.score_label(row, target, answer)
         return None
 
 

@@ -10,6 +10,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -44,6 +45,7 @@ class Context(enum.Enum):
     DATE = "date"
 
 
+@lru_cache(maxsize=4096)  # the days of a batch are few
 def day_text(day: int) -> str:
     """Days since 1970-01-01 as `YYYY-MM-DD`; empty for NO_DAY."""
     return "" if day == NO_DAY else date.fromordinal(day + EPOCH_ORDINAL).isoformat()
@@ -59,7 +61,14 @@ class Question:
 
     def x(self, context: Sequence[Context]) -> Features:
         """The estimator's own `x`: a fresh copy, the context asked for added where it is absent."""
-        return _with_context(self.features, context, self.model, self.day)
+        if isinstance(self.features, str):
+            return self.features
+        x = dict(self.features)
+        if Context.ID in context:
+            x.setdefault("id", self.model)
+        if Context.DATE in context:
+            x.setdefault("date", day_text(self.day))
+        return x
 
 
 Column: TypeAlias = NDArray[np.float64] | Sequence[str]
@@ -109,6 +118,8 @@ class Batch:
         """The features of a row, keys in order of their names."""
         if self.rows is not None:
             return self.rows[row]
+        if not self.columns:
+            return {}
         return {name: _cell(column, row) for name, column in self.columns.items()}
 
     def reworded(self, row: int, question: Question) -> Batch:
@@ -121,21 +132,11 @@ class Batch:
             rows=(question.features,),
         )
 
-    def x(self, row: int, context: Sequence[Context]) -> Features:
-        """The estimator's own `x` of a row, as `Question.x`."""
-        return _with_context(self.features(row), context, self.name(row), int(self.days[row]))
+    def question(self, row: int) -> Question:
+        """A row without its target."""
+        return Question(self.name(row), int(self.days[row]), self.features(row))
 
 
 def _cell(column: Column, row: int) -> Feature:
     value = column[row if len(column) > 1 else 0]
     return value if isinstance(value, str) else value.item()
-
-
-def _with_context(features: Features, context: Sequence[Context], model: str, day: int) -> Features:
-    if isinstance(features, str):
-        return features
-    x = dict(features)
-    for part in context:
-        if part.value not in x:
-            x[part.value] = model if part is Context.ID else day_text(day)
-    return x

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -14,9 +14,10 @@ from thalweg_server.core.events import Event
 from thalweg_server.core.observation import Batch, Context, Flavor, Question, Target
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
-    """What one candidate answered.
+    """What one candidate answered. Never changed, but not frozen: that would cost more to make
+    than the scoring of it.
 
     `value` is a regression's finite prediction, `label` and `probabilities` a classification's,
     in River's own types; all None where there is no usable answer. `error` is what it raised.
@@ -38,25 +39,24 @@ class Outcomes:
     """What became of `Engine.learn`, item by item in the order given.
 
     Args:
-        values: regression: the prediction made before learning, NaN where none is usable.
-        answers: classification: likewise; empty for regression.
+        answers: the answer before learning, one per item, with whatever predict or learn raised;
+            or, from an engine that works on arrays,
+        values: a regression's predictions, NaN where none is usable, and
         errors: item to what its predict or learn raised, as "ValueError: ...".
         unlearned: items whose learn raised.
     """
 
-    values: NDArray[np.float64]
     answers: Sequence[Answer] = ()
+    values: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     errors: Mapping[int, str] = field(default_factory=dict)
     unlearned: frozenset[int] = frozenset()
 
     def answer(self, item: int) -> Answer:
         """The answer of one item, with whatever its predict or learn raised."""
-        error = self.errors.get(item, "")
         if self.answers:
-            answer = self.answers[item]
-            return replace(answer, error=error) if error else answer
+            return self.answers[item]
         value = float(self.values[item])
-        return Answer(value=None if math.isnan(value) else value, error=error)
+        return Answer(value=None if math.isnan(value) else value, error=self.errors.get(item, ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,26 +90,20 @@ class RiverEngine:
     ) -> Outcomes:
         """See `Engine.learn`."""
         answers: list[Answer] = []
-        errors: dict[int, str] = {}
         unlearned: set[int] = set()
+        question, last = Question(""), -1
+        target: Target = 0.0
         for item, (slot, row) in enumerate(zip(slots, rows, strict=True)):
             cell = self._cells[slot]
-            x = batch.x(row, cell.context)
+            if row != last:  # the candidates of a model come one behind the other
+                question, target, last = batch.question(row), batch.target(row), row
+            x = question.x(cell.context)
             answer = _answer(cell, x, _live) if predict else Answer()
             answers.append(answer)
-            error = _learn(cell, x, batch.target(row))
-            if error:
+            if error := _learn(cell, x, target):
                 unlearned.add(item)
-            if error or answer.error:
-                errors[item] = answer.error or error
-        values = [math.nan if a.value is None else a.value for a in answers]
-        regression = all(self._cells[slot].flavor is Flavor.REGRESSION for slot in slots[:1])
-        return Outcomes(
-            values=np.array(values),
-            answers=() if regression else answers,
-            errors=errors,
-            unlearned=frozenset(unlearned),
-        )
+                answer.error = answer.error or error
+        return Outcomes(answers=answers, unlearned=frozenset(unlearned))
 
     def dump(self, slot: int) -> bytes:
         """See `Engine.dump`."""

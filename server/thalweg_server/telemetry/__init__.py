@@ -1,5 +1,8 @@
 """What Prometheus is told: how wrong each model is, and how calls went."""
 
-from thalweg_server.telemetry.calls import CallObserver, Calls
+from thalweg_server.telemetry.calls import CallObserver
+from thalweg_server.telemetry.exporter import Telemetry
+from thalweg_server.telemetry.live import live_page
+from thalweg_server.telemetry.text import CONTENT_TYPE
 
-__all__ = ["CallObserver", "Calls"]
+__all__ = ["CONTENT_TYPE", "CallObserver", "Telemetry", "live_page"]

@@ -1,0 +1,79 @@
+"""The metrics of the server as a whole, read from the service at each scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from thalweg_server.core.observation import Flavor
+from thalweg_server.core.service import Service
+
+
+class Totals(Collector):
+    """Sums and sizes of a service. Any thread may collect.
+
+    Args:
+        service: whose.
+        versions: what the server is made of, as labels of `thalweg_build_info`.
+        truncated: how many candidates the model series leave out.
+    """
+
+    def __init__(
+        self, service: Service, versions: Mapping[str, str], truncated: Callable[[], int]
+    ) -> None:
+        self._service = service
+        self._versions = dict(versions)
+        self._truncated = truncated
+
+    def collect(self) -> Iterator[Metric]:
+        """See prometheus_client's Collector."""
+        yield from self._candidates()
+        rows = CounterMetricFamily(
+            "thalweg_learn_rows",
+            "Rows sent to learn, by what became of them.",
+            labels=("outcome",),
+        )
+        for outcome, count in list(self._service.totals.rows.items()):
+            rows.add_metric((outcome,), count)
+        yield rows
+        yield GaugeMetricFamily(
+            "thalweg_models", "Models held.", value=len(self._service.registry.models)
+        )
+        yield GaugeMetricFamily(
+            "thalweg_pending_predictions",
+            "Predictions that wait for their true value.",
+            value=self._service.ledger.pending,
+        )
+        yield GaugeMetricFamily(
+            "thalweg_model_series_truncated",
+            "Candidates whose series this page leaves out, the worst ones being in it.",
+            value=self._truncated(),
+        )
+        build = GaugeMetricFamily(
+            "thalweg_build_info", "Versions, as labels; always 1.", labels=tuple(self._versions)
+        )
+        build.add_metric(tuple(self._versions.values()), 1)
+        yield build
+
+    def _candidates(self) -> Iterator[Metric]:
+        label = ("candidate",)
+        errors = CounterMetricFamily(
+            "thalweg_absolute_error", "Sum of absolute errors over all models.", labels=label
+        )
+        scored = CounterMetricFamily(
+            "thalweg_scored_predictions", "Predictions that were scored.", labels=label
+        )
+        nonfinite = CounterMetricFamily(
+            "thalweg_nonfinite_predictions",
+            "Predictions that were NaN, infinite, too large or none, and were not scored.",
+            labels=label,
+        )
+        for name, totals in list(self._service.totals.candidates.items()):
+            errors.add_metric((name,), totals.absolute_error)
+            scored.add_metric((name,), totals.scored)
+            nonfinite.add_metric((name,), totals.nonfinite)
+        if self._service.flavor in (None, Flavor.REGRESSION):  # classes have no absolute error
+            yield errors
+        yield from (scored, nonfinite)

@@ -1,0 +1,150 @@
+"""The HTTP side, in a thread with an event loop of its own: large pages never hold up gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Sequence
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from thalweg_server.telemetry import CONTENT_TYPE, Telemetry, live_page
+
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept: longer than Prometheus' usual pause between scrapes."""
+
+CONNECTIONS_MAX = 256
+"""Connections at once; more than that is no scraper."""
+
+STOP_SECONDS_MAX = 1
+"""How long `stop` waits for responses that are under way."""
+
+
+class WebServer:
+    """Serves `/metrics`, `/healthz`, `/readyz` and a live page.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on; 0 = any free one.
+        telemetry: what to show.
+        ready: whether the service takes calls.
+    """
+
+    def __init__(
+        self, host: str, port: int, telemetry: Telemetry, ready: Callable[[], bool]
+    ) -> None:
+        self._address = (host, port)
+        self._app = _app(telemetry, ready)
+        self._server: _Server | None = None
+
+    def start(self) -> int:
+        """Listens; returns the port. Raises OSError where the address cannot be had."""
+        listener = _listen(*self._address)
+        port: int = listener.getsockname()[1]
+        self._server = _Server(self._app, listener)
+        return port
+
+    def stop(self) -> None:
+        """Closes the port and every connection; idempotent."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn in a thread: it leaves signals alone there, and says when it serves."""
+
+    def __init__(self, app: Starlette, listener: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=CONNECTIONS_MAX,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=STOP_SECONDS_MAX,
+            )
+        )
+        self._listener = listener
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=self._serve_all, name="thalweg-web", daemon=True)
+        self._thread.start()
+        self._up.wait()
+
+    def close(self) -> None:
+        """Stops serving and waits for the thread to end."""
+        self.should_exit = True
+        self._thread.join()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn.Server."""
+        await super().startup(sockets)
+        self._up.set()
+
+    def _serve_all(self) -> None:
+        try:
+            with contextlib.closing(self._listener):
+                self.run(sockets=[self._listener])
+        finally:
+            self._up.set()  # whatever happens, nobody waits for ever
+
+
+class _Parts(Response):
+    """A response in parts, each sent as it is: one body would be copied several times over."""
+
+    def __init__(self, parts: Sequence[bytes]) -> None:
+        super().__init__(headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+        self.headers["content-length"] = str(sum(map(len, parts)))
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the parts; see Starlette's Response."""
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": self.raw_headers},
+        )
+        for part in self._parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    return socket.create_server((host, port), family=family)
+
+
+def _app(telemetry: Telemetry, ready: Callable[[], bool]) -> Starlette:
+    async def metrics(_: Request) -> Response:
+        # In a thread, so that health is answered while a page is being made.
+        return _Parts(await asyncio.to_thread(telemetry.page))
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        return PlainTextResponse("ready\n") if ready() else PlainTextResponse("not ready\n", 503)
+
+    async def live(_: Request) -> Response:
+        page = live_page(telemetry, ready=ready())
+        return HTMLResponse(page, headers={"cache-control": "no-store"})
+
+    return Starlette(
+        routes=[
+            Route("/metrics", metrics),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/", live),
+        ]
+    )
