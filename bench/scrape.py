@@ -134,6 +134,8 @@ class Watch:
 
     def __init__(self) -> None:
         self.stall = 0.0
+        # A full collection stops every thread, whoever causes it: that is timed by itself.
+        gc.disable()
 
     async def during(self, work: Callable[[], Awaitable[object]]) -> float:
         """Milliseconds of the longest stall while the work ran."""

@@ -61,17 +61,12 @@ def losses(board: Scoreboard, flavor: Flavor, rows: Sequence[int]) -> Floats:
     return first if flavor is Flavor.REGRESSION else np.where(np.isnan(first), 1 - second, first)
 
 
-def champion(model: Model, candidates: int) -> int:
-    """Position of the champion, -1 where the model is being changed this very moment."""
-    order = model.order
-    return order[0] if order and order[0] < candidates else -1
-
-
 def champion_row(model: Model) -> int:
-    """The champion's row, any other where the model is being changed this very moment."""
-    candidates = list(model.candidates)
-    position = champion(model, len(candidates))
-    return candidates[position].row if candidates else -1
+    """The champion's row; any other while the model is being changed."""
+    candidates, order = list(model.candidates), model.order
+    if order and order[0] < len(candidates):
+        return candidates[order[0]].row
+    return -1
 
 
 def _where(scored: NDArray[np.bool_], values: Floats) -> Floats:

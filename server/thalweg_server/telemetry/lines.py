@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from thalweg_server.core.model import Candidate, Model
+from thalweg_server.core.model import Model
 from thalweg_server.telemetry.families import CHAMPION, LEARNED
 from thalweg_server.telemetry.text import labels
 
@@ -14,28 +14,22 @@ class ModelText:
 
     Args:
         model: the model.
-        candidates: its candidates, in a list that nobody changes.
         families: the score families' names.
     """
 
-    __slots__ = ("_labels", "_learned", "blanks", "candidates", "champion", "rows")
+    __slots__ = ("_labels", "blanks", "candidates", "champion", "learned", "rows")
 
-    def __init__(self, model: Model, candidates: list[Candidate], families: Sequence[str]) -> None:
-        self.candidates = candidates
-        self.rows = [candidate.row for candidate in candidates]
-        self.champion: int | None = None
+    def __init__(self, model: Model, families: Sequence[str]) -> None:
+        self.candidates = list(model.candidates)
+        self.rows = [candidate.row for candidate in self.candidates]
+        self._labels = [labels(model=model.name, candidate=c.name) for c in self.candidates]
+        self.champion: list[int] | None = None
         """Position of the champion that `champion_lines` were last made for."""
-        self._labels = [labels(model=model.name, candidate=c.name) for c in candidates]
-        self._learned = (
-            f"{LEARNED}{labels(model=model.name)} ".replace("%", "%%").encode() + b"%d\n"
-        )
-        self.blanks = [self._blank(family) for family in families]
-        """Per family, what formats all candidates' values (`%r` is `repr`, which parses back)."""
-
-    def _blank(self, family: str) -> bytes:
-        return "".join(
-            f"{family}{label} ".replace("%", "%%") + "%r\n" for label in self._labels
-        ).encode()
+        self.learned = _blank(LEARNED, [labels(model=model.name)], "%d")
+        """What formats the count of observations learned."""
+        # repr, because what it writes parses back bit for bit.
+        self.blanks = [_blank(family, self._labels, "%r") for family in families]
+        """Per family, what formats the values of all candidates."""
 
     def score_lines(self, family: str, values: Sequence[float]) -> bytes:
         """The lines of one family; none for NaN, which stands for "no score yet"."""
@@ -45,13 +39,18 @@ class ModelText:
             if value == value  # noqa: PLR0124
         ).encode()
 
-    def champion_lines(self, position: int) -> bytes:
-        """Who answers: 1 for the candidate at this position, 0 for the others."""
-        self.champion = position
+    def champion_lines(self, champion: list[int]) -> bytes:
+        """Who answers: 1 for the candidate at this position, 0 for the others.
+
+        The position is that of `Model.order[:1]`: it may be missing, or out of range, while the
+        model is being changed.
+        """
+        self.champion = champion
         return "".join(
-            f"{CHAMPION}{label} {int(at == position)}\n" for at, label in enumerate(self._labels)
+            f"{CHAMPION}{label} {int(champion == [position])}\n"
+            for position, label in enumerate(self._labels)
         ).encode()
 
-    def learned_line(self, learned: int) -> bytes:
-        """How much the model has learned."""
-        return self._learned % learned
+
+def _blank(family: str, series: Sequence[str], value: str) -> bytes:
+    return "".join(f"{family}{each} ".replace("%", "%%") + f"{value}\n" for each in series).encode()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from thalweg_server.telemetry.families import (
     LEARNED,
     SCORES,
     TEXTS,
-    champion,
     champion_row,
     families,
     losses,
@@ -30,8 +29,8 @@ from thalweg_server.telemetry.families import (
 from thalweg_server.telemetry.lines import ModelText
 from thalweg_server.telemetry.text import header
 
-MODELS_PER_BREATH = 256
-"""Models rendered, about two milliseconds of work, before other threads get their turn."""
+MODELS_PER_BREATH = 1_024
+"""Models rendered, some ten milliseconds of work, before other threads surely get a turn."""
 
 BREATH_SECONDS = 0.000_05
 """How long that turn at least is: a thread that waits for the GIL needs a moment to take it."""
@@ -102,14 +101,14 @@ class ModelSeries:
 
     def _update(self, changed: set[str], flavor: Flavor) -> None:
         wanted = self._select(changed, flavor)
-        models = self._service.registry.models
-        for name in wanted.difference(models):
+        held = self._service.registry.models
+        for name in wanted.difference(held):
             self._drop(name)
-        # In the order in which they came: a stable page, and memory read in order, which is
-        # twice as fast as the order of a set.
-        names = [name for name in list(models) if name in wanted]
-        for start in range(0, len(names), MODELS_PER_BREATH):
-            self._render_models(names[start : start + MODELS_PER_BREATH], flavor)
+        # In the order in which they came: a stable page, and memory is read in order, which
+        # takes half the time of a set's order.
+        models = [model for name, model in list(held.items()) if name in wanted]
+        for start in range(0, len(models), MODELS_PER_BREATH):
+            self._render_models(models[start : start + MODELS_PER_BREATH], flavor)
             time.sleep(BREATH_SECONDS)
         self._page = tuple(self._join())
 
@@ -137,28 +136,27 @@ class ModelSeries:
         self.truncated = sum(sizes) - int(so_far[exported].max(initial=0))
         return {models[i].name for i in order[exported].tolist()}
 
-    def _render_models(self, names: Sequence[str], flavor: Flavor) -> None:
-        texts: list[ModelText] = []
-        held: list[str] = []
-        for name in names:
-            model = self._service.registry.models.get(name)
-            if model is None:
-                continue  # deleted this very moment: the next scrape is told
-            text = self._text(model, flavor)
+    def _render_models(self, models: Sequence[Model], flavor: Flavor) -> None:
+        champions, learned = self._lines[CHAMPION], self._lines[LEARNED]
+        texts = []
+        for model in models:  # 30,500 times: no call that can be avoided
+            name = model.name
+            text = self._texts.get(name)
+            # Candidates are compared by identity first, so this is cheap where nothing changed.
+            if text is None or text.candidates != model.candidates:
+                text = self._texts[name] = ModelText(model, SCORES[flavor])
             texts.append(text)
-            held.append(name)
-            position = champion(model, len(text.rows))
-            if position != text.champion:
-                self._lines[CHAMPION][name] = text.champion_lines(position)
-            self._lines[LEARNED][name] = text.learned_line(model.learned)
-        self._render_scores(held, texts, flavor)
+            if text.champion != model.order[:1]:
+                champions[name] = text.champion_lines(model.order[:1])
+            learned[name] = text.learned % model.learned
+        self._render_scores([model.name for model in models], texts, flavor)
 
     def _render_scores(
         self, names: Sequence[str], texts: Sequence[ModelText], flavor: Flavor
     ) -> None:
-        rows = [row for text in texts for row in text.rows]
         ends = list(accumulate(len(text.rows) for text in texts))
         spans = list(zip(texts, [0, *ends], ends, strict=False))
+        rows = list(chain.from_iterable(text.rows for text in texts))
         columns = scores(self._service.board, flavor, rows)
         for i, (family, column) in enumerate(zip(SCORES[flavor], columns, strict=True)):
             values = tuple(column.tolist())
@@ -167,14 +165,6 @@ class ModelSeries:
             else:
                 lines = [text.blanks[i] % values[a:b] for text, a, b in spans]
             self._lines[family].update(zip(names, lines, strict=True))
-
-    def _text(self, model: Model, flavor: Flavor) -> ModelText:
-        text = self._texts.get(model.name)
-        # Candidates are compared by identity first, so this is cheap where nothing changed.
-        if text is None or text.candidates != model.candidates:
-            text = ModelText(model, list(model.candidates), SCORES[flavor])
-            self._texts[model.name] = text
-        return text
 
     def _drop(self, name: str) -> None:
         self._texts.pop(name, None)
@@ -187,3 +177,4 @@ class ModelSeries:
             lines = list(kept.values())
             for start in range(0, len(lines), MODELS_PER_PART):
                 yield b"".join(lines[start : start + MODELS_PER_PART])
+                time.sleep(BREATH_SECONDS)
