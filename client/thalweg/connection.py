@@ -76,7 +76,7 @@ class Connection:
         self._tls = tls
         self._certificate = certificate
         self._key = key
-        self.channel_options = _channel_options(server_name, keepalive, options)
+        self.channel_options = _channel_options(target, server_name, keepalive, options)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -127,12 +127,14 @@ def is_local(target: str) -> bool:
 
 
 def _channel_options(
-    server_name: str, keepalive: float, options: Sequence[tuple[str, Any]]
+    target: str, server_name: str, keepalive: float, options: Sequence[tuple[str, Any]]
 ) -> list[tuple[str, Any]]:
     ours: dict[str, Any] = {
         "grpc.primary_user_agent": f"thalweg-python/{version('thalweg')}",
         "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
         "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+        # A proxy set for the outside world cannot reach this machine's loopback.
+        "grpc.enable_http_proxy": 0 if is_local(target) else 1,
         "grpc.keepalive_time_ms": int(keepalive * 1000),
         "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
         "grpc.http2.max_pings_without_data": 0,

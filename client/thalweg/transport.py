@@ -30,7 +30,7 @@ class Transport:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._channel = _open_channel(connection)
+        self._channel = open_channel(connection)
         self._stub = rpc.ForecasterStub(self._channel)
         self._pumps: weakref.WeakSet[Pump] = weakref.WeakSet()
 
@@ -106,7 +106,8 @@ class Transport:
         return Retrying(**controller_settings(policy, idempotent=call.idempotent, seconds=seconds))
 
 
-def _open_channel(connection: Connection) -> grpc.Channel:
+def open_channel(connection: Connection) -> grpc.Channel:
+    """Open a channel the way the connection says; the caller closes it."""
     credentials, options = connection.credentials(), connection.channel_options
     if credentials is None:
         return grpc.insecure_channel(connection.target, options)

@@ -1,0 +1,76 @@
+"""`thalweg serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from thalweg.cli.group import Command, Failure
+
+if TYPE_CHECKING:
+    from thalweg_server.config import Config
+
+FLAVORS = click.Choice(["regression", "binary", "multiclass"], case_sensitive=False)
+_PORT = click.IntRange(0, 65535)
+
+
+@click.command(cls=Command)
+@click.option("--host", default="127.0.0.1", help="Address of the gRPC port.")
+@click.option("--port", type=_PORT, default=50051, help="gRPC port; 0 = any free one.")
+@click.option("--metrics-host", default="127.0.0.1", help="Address of the HTTP port.")
+@click.option("--metrics-port", type=_PORT, default=9464, help="HTTP port; 0 = any free one.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="For a later release: this one keeps models in memory and refuses it.",
+)
+@click.option("--flavor", type=FLAVORS, help="Start initialised; without it a client says Init.")
+@click.option(
+    "--champion-metric",
+    type=click.Choice(["mae", "rmse"]),
+    default="mae",
+    help="What makes the best candidate of a regression model its champion.",
+)
+@click.option(
+    "--metrics-model-limit",
+    type=click.IntRange(min=0),
+    default=100_000,
+    help="Candidates exported one by one; beyond it only the worst.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print where it listens for machines.")
+def serve(as_json: bool, flavor: str | None, **settings: Any) -> None:
+    """Run a server until SIGTERM or Ctrl-C.
+
+    It binds to loopback: whoever can upload a model can run code in the server.
+    """
+    if settings["data_dir"] is not None:
+        raise Failure("durable storage is not in this release; leave --data-dir out")
+    code = _run(_config(flavor, settings), as_json=as_json)
+    click.get_current_context().exit(code)
+
+
+def _config(flavor: str | None, settings: dict[str, Any]) -> Config:
+    try:
+        from thalweg_server.config import Config  # noqa: PLC0415 - it may not be installed
+        from thalweg_server.core.observation import Flavor  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise _incomplete(error) from error
+    return Config(flavor=Flavor(flavor) if flavor else None, **settings)
+
+
+def _run(config: Config, *, as_json: bool) -> int:
+    try:
+        from thalweg_server.__main__ import run  # noqa: PLC0415 - it loads River
+    except ModuleNotFoundError as error:
+        raise _incomplete(error) from error
+    return run(config, as_json=as_json)
+
+
+def _incomplete(error: ModuleNotFoundError) -> Exception:
+    """Return what to say where the server cannot be loaded: a package is missing, or it is ours."""
+    if error.name is None or error.name.startswith("thalweg."):
+        return error
+    return Failure(f"the server needs {error.name}: pip install 'thalweg[server]'")

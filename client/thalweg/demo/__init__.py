@@ -1,0 +1,1 @@
+"""`thalweg demo`: a real server learns real sales while you watch."""

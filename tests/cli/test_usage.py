@@ -1,0 +1,137 @@
+"""What users meet before anything runs: help, versions, wrong flags, environment variables."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from tests.cli.conftest import Run, line_of
+from thalweg.cli import cli
+
+COMMANDS = sorted(cli.commands)
+HEAVY = ("grpc", "numpy", "river", "rich", "pyarrow", "google.protobuf", "dill")
+
+
+def test_the_commands_are_those_of_the_contract() -> None:
+    """In the order of a day's work; `health` is for health checks of containers."""
+    first = "serve demo health init warmup upload download"
+    then = "delete predict learn stream models watch"
+    assert list(cli.commands) == [*first.split(), *then.split()]
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """`thalweg --help`, and the help of a command, import neither River nor gRPC nor NumPy."""
+    code = (
+        "import sys\n"
+        "from thalweg.cli import cli\n"
+        "for args in [['--help'], *([name, '--help'] for name in cli.commands)]:\n"
+        "    try: cli.main(args)\n"
+        "    except SystemExit as done: assert not done.code, args\n"
+        f"print('loaded', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded []"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_a_variable_that_help_shows(name: str) -> None:
+    """`--some-option` is THALWEG_SOME_OPTION, whatever the command."""
+    text = CliRunner().invoke(cli, [name, "--help"]).stdout
+    shown = re.sub(r"\s+", " ", text)
+    for option in cli.commands[name].params:
+        if isinstance(option, click.Option):
+            variable = "THALWEG_" + option.opts[0].removeprefix("--").replace("-", "_").upper()
+            assert option.envvar == variable
+            assert f"env var: {variable}" in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_that_prints_can_print_for_machines(name: str) -> None:
+    """`--json` is everywhere."""
+    assert "--json" in CliRunner().invoke(cli, [name, "--help"]).stdout
+
+
+def test_version() -> None:
+    """`--version` prints the distribution's."""
+    assert CliRunner().invoke(cli, ["--version"]).stdout == f"thalweg {version('thalweg')}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["frob"], "No such command 'frob'"),
+        (["serve", "--prot", "1"], "No such option '--prot'"),
+        (["serve", "--port", "70000"], "70000 is not in the range"),
+        (["serve", "--flavor", "sweet"], "'sweet' is not one of"),
+        (["predict"], "Missing argument 'MODEL'"),
+        (["predict", "milk", "--date", "2016-02-30"], "'2016-02-30' is no day"),
+        (["predict", "milk", "--date", "20160523"], "write YYYY-MM-DD"),
+        (["predict", "milk", "--feature", "price"], "'price' is not NAME=VALUE"),
+        (["predict", "milk", "--feature", "a=1", "--feature", "a=2"], "'a' is there twice"),
+        (["predict", "milk", "--horizon", "367"], "367 is not in the range"),
+        (["learn", "milk", "3", "--dat", "x"], "unexpected extra arguments"),
+        (["learn", "milk", "null"], "null is no target"),
+        (["upload", "milk", "x", "--context", "price"], "'price' is neither id nor date"),
+        (["models", "--order-by", "size"], "'size' is not one of"),
+        (["init", "--timeout", "0"], "0.0 is not in the range"),
+        (["stream", "nowhere.csv"], "'nowhere.csv' does not exist"),
+        (["warmup", "-", "--estimator", "knn"], "'knn' is not NAME=SOURCE"),
+        (["warmup", "-", "--keep-all"], "--keep-all is for --mode local"),
+        (["warmup", "-", "--mode", "local", "--stream-id", "a"], "are for --mode remote"),
+        (["demo", "--items", "0"], "0 is not in the range"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(args: list[str], says: str) -> None:
+    """The line says what is wrong and where help is."""
+    result = CliRunner().invoke(cli, args, prog_name="thalweg")
+    assert result.exit_code == 2
+    line = line_of(result)
+    assert says in line
+    assert line.endswith("--help)")
+
+
+def test_a_variable_is_an_option_and_a_flag_wins(run: Run) -> None:
+    """THALWEG_FLAVOR is --flavor; what is typed overrides it."""
+    assert run("init", THALWEG_FLAVOR="binary", THALWEG_RESET="1").exit_code == 0
+    assert '"flavor": "binary"' in run("init", "--json").stdout
+    run("init", "--flavor", "multiclass", "--reset", THALWEG_FLAVOR="binary")
+    assert '"flavor": "multiclass"' in run("init", THALWEG_JSON="1").stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["init", "--server", "127.0.0.1:1"], "no answer from 127.0.0.1:1 (--server)"),
+        (["init", "--server", "example.org:1", "--token", "x"], "without tls the token"),
+        (["upload", "milk", "nothing"], "nothing: neither a file nor module:function"),
+        (["upload", "milk", "no_such_module:f"], "No module named 'no_such_module'"),
+        (["upload", "milk", "thalweg.m5:xyz"], "has no attribute 'xyz'"),
+        (["upload", "milk", "math:pi"], "neither an estimator nor a function"),
+        (["upload", "milk", "math:sqrt"], "math:sqrt() raised TypeError"),
+        (["stream", "-", "--glob", "m*"], "need a file, not stdin"),
+        (["stream", "pyproject.toml"], "can read .csv"),
+    ],
+)
+def test_what_fails_is_one_line_and_exit_1(run: Run, args: list[str], says: str) -> None:
+    """The line says what to do about it."""
+    result = run(*args, "--timeout", "1")
+    assert result.exit_code == 1
+    assert says in line_of(result)
+
+
+def test_ctrl_c_is_one_line_and_exit_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but the line, whatever was going on."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("thalweg.Client.init", interrupted)
+    result = run("init")
+    assert result.exit_code == 130
+    assert line_of(result) == "thalweg: interrupted"
