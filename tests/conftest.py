@@ -1,13 +1,20 @@
-"""Real servers for tests: in this process, on free ports, one per test that asks."""
+"""Real servers for tests: in this process, on free ports.
+
+`regression`, `binary` and `multiclass` share one server and begin with a reset; `server` and
+`start_server` give a test one of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import grpc
 import pytest
 
+from tests.wire import Wire
+from thalweg.v1 import forecaster_pb2 as pb
 from thalweg.v1 import forecaster_pb2_grpc
 from thalweg_server.config import Config
 from thalweg_server.core.limits import Limits
@@ -15,17 +22,22 @@ from thalweg_server.core.observation import Flavor
 from thalweg_server.server import BackgroundServer
 
 StartServer = Callable[..., BackgroundServer]
+Connect = Callable[[BackgroundServer], Wire]
 
 
 @pytest.fixture
 def start_server() -> Iterator[StartServer]:
-    """Starts servers of any flavor and limits; stops them after the test."""
+    """Starts servers of any flavor, limits and settings; stops them after the test."""
     with ExitStack() as stack:
 
         def start(
-            flavor: Flavor | None = Flavor.REGRESSION, limits: Limits | None = None
+            flavor: Flavor | None = Flavor.REGRESSION,
+            limits: Limits | None = None,
+            **settings: Any,
         ) -> BackgroundServer:
-            config = Config(port=0, metrics_port=0, flavor=flavor, limits=limits or Limits())
+            config = Config(
+                port=0, metrics_port=0, flavor=flavor, limits=limits or Limits(), **settings
+            )
             return stack.enter_context(BackgroundServer(config))
 
         yield start
@@ -42,3 +54,41 @@ def stub(server: BackgroundServer) -> Iterator[forecaster_pb2_grpc.ForecasterStu
     """The generated client of that server: no code of ours between the test and the wire."""
     with grpc.insecure_channel(server.address) as channel:
         yield forecaster_pb2_grpc.ForecasterStub(channel)
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Connects generated clients to servers; closes them after the test."""
+    with ExitStack() as stack:
+        yield lambda server: Wire(
+            server, stack.enter_context(grpc.insecure_channel(server.address))
+        )
+
+
+@pytest.fixture(scope="session")
+def shared_wire() -> Iterator[Wire]:
+    """A client of the server that tests share."""
+    config = Config(port=0, metrics_port=0)
+    with BackgroundServer(config) as server, grpc.insecure_channel(server.address) as channel:
+        yield Wire(server, channel)
+
+
+@pytest.fixture
+def regression(shared_wire: Wire) -> Wire:
+    """A client of an empty regression server."""
+    shared_wire.init(pb.FLAVOR_REGRESSION, reset=True)
+    return shared_wire
+
+
+@pytest.fixture
+def binary(shared_wire: Wire) -> Wire:
+    """A client of an empty binary server."""
+    shared_wire.init(pb.FLAVOR_BINARY, reset=True)
+    return shared_wire
+
+
+@pytest.fixture
+def multiclass(shared_wire: Wire) -> Wire:
+    """A client of an empty multiclass server."""
+    shared_wire.init(pb.FLAVOR_MULTICLASS, reset=True)
+    return shared_wire

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import structlog
 
+from thalweg_server.collection import keep_collections_short
 from thalweg_server.config import Config
 from thalweg_server.server import PortTaken, Server
 
@@ -21,6 +22,8 @@ def run(config: Config, *, as_json: bool = False) -> int:
         config: the server's settings.
         as_json: print where it listens as one JSON line instead of a sentence.
     """
+    keep_collections_short()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         asyncio.run(_serve(config, _announce_json if as_json else _announce))
     except PortTaken as taken:

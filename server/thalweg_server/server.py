@@ -96,7 +96,7 @@ class Server:
         await self._grpc.stop(grace=1.0)
         self._worker.close()
         self._store.close()
-        self._web.stop()
+        await asyncio.to_thread(self._web.stop)  # joins a thread: not on the loop
 
     def _bind(self) -> None:
         host, port = self.config.host, self.config.port

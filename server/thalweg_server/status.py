@@ -43,8 +43,9 @@ STATUSES: dict[type[errors.Refusal], tuple[grpc.StatusCode, pb.ErrorReason.Value
     errors.Draining: (Code.UNAVAILABLE, pb.ERROR_REASON_DRAINING),
 }
 
-MESSAGE_MAX = 1_500
-"""Characters of a status message: it travels twice in trailers, which hold 8 KiB by default."""
+MESSAGE_BYTES_MAX = 1_200
+"""UTF-8 of a message: in trailers, which hold 8 KiB by default, it travels up to three times, once
+of these at three bytes for one."""
 
 RETRY_SECONDS = 1
 
@@ -56,8 +57,10 @@ def reason_of(refusal: errors.Refusal) -> pb.ErrorReason.ValueType:
 
 def message_of(refusal: errors.Refusal) -> str:
     """The error's text, cut where it is too long to send."""
-    text = refusal.message
-    return text if len(text) <= MESSAGE_MAX else f"{text[:MESSAGE_MAX]}…"
+    text = refusal.message.encode(errors="replace")
+    if len(text) <= MESSAGE_BYTES_MAX:
+        return text.decode()
+    return text[:MESSAGE_BYTES_MAX].decode(errors="ignore") + "…"
 
 
 def details_of(refusal: errors.Refusal) -> status_pb2.Status:

@@ -11,13 +11,27 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from thalweg_server.core.errors import Overloaded
 
 T = TypeVar("T")
 
-Job = tuple[Callable[[], Any], "asyncio.Future[Any]"]
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A function to run, and who waits for it.
+
+    Args:
+        function: what to run.
+        future: where the result goes.
+        steps: whether to run it again, behind whatever waits by then, until it returns True.
+    """
+
+    function: Callable[[], Any]
+    future: asyncio.Future[Any]
+    steps: bool = False
 
 
 class Worker:
@@ -51,38 +65,51 @@ class Worker:
             raise Overloaded(
                 f"{len(self._calls)} calls are waiting, the most that may: try again in a second"
             )
-        return self._put(self._calls, function)
+        return self._put(self._calls, Job(function, _future()))
 
     def slice(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        """Runs a slice of long work, after the calls that wait."""
-        return self._put(self._slices, function)
+        """Runs a slice of long work or a part of a stream, after the calls that wait."""
+        return self._put(self._slices, Job(function, _future()))
+
+    def steps(self, function: Callable[[], bool]) -> asyncio.Future[bool]:
+        """Runs a function again and again until it returns True, each time as a slice.
+
+        The event loop is not asked in between: two threads take longer to wake each other than
+        many a slice lasts.
+        """
+        return self._put(self._slices, Job(function, _future(), steps=True))
 
     def close(self) -> None:
         """Lets what waits finish, then ends the thread."""
         self._tokens.put(False)
         self._thread.join()
 
-    def _put(self, jobs: deque[Job], function: Callable[[], T]) -> asyncio.Future[T]:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        jobs.append((function, future))
+    def _put(self, jobs: deque[Job], job: Job) -> asyncio.Future[Any]:
+        jobs.append(job)
         self._tokens.put(True)
-        return future
+        return job.future
 
     def _work(self) -> None:
         while self._tokens.get():
-            jobs = self._calls or self._slices
-            function, future = jobs.popleft()
-            if not future.cancelled():
-                self._run(function, future)
+            job = (self._calls or self._slices).popleft()
+            if not job.future.cancelled():
+                self._run(job)
 
-    def _run(self, function: Callable[[], Any], future: asyncio.Future[Any]) -> None:
+    def _run(self, job: Job) -> None:
         try:
-            result, error = function(), None
+            result, error = job.function(), None
         except BaseException as raised:
             result, error = None, raised
-        loop = future.get_loop()
+        if job.steps and not result and error is None:
+            self._put(self._slices, job)
+            return
+        loop = job.future.get_loop()
         if not loop.is_closed():
-            loop.call_soon_threadsafe(_settle, future, result, error)
+            loop.call_soon_threadsafe(_settle, job.future, result, error)
+
+
+def _future() -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().create_future()
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:

@@ -19,6 +19,7 @@ from thalweg_server.core.observation import (
     Context,
     Feature,
     Flavor,
+    Question,
     Target,
     day_text,
 )
@@ -62,15 +63,17 @@ class Admission:
         request_id = batch.request_ids.get(row, "")
         prediction_id = batch.prediction_ids.get(row, "")
         self._check_request(request_id)
-        name = self._predicted(batch, row, prediction_id) if prediction_id else batch.name(row)
+        asked = self._predicted(batch, row, prediction_id) if prediction_id else None
         if row in batch.refused:
             raise batch.refused[row]
+        name = asked.model if asked else batch.name(row)
+        day = asked.day if asked else batch.day(row)
         candidates = self._candidates(name)
-        if not prediction_id:
+        if not asked:
             self._check_context(batch, row, candidates)
-            self._check_date(batch, row, name)
         target = self._check_target(batch, row, name, candidates)
-        self._claim(batch, row, name, request_id, prediction_id)
+        self._check_date(day, name)
+        self._claim(name, day, request_id, prediction_id)
         return target
 
     def _check_request(self, request_id: str) -> None:
@@ -81,7 +84,7 @@ class Admission:
         if done is not None or request_id in self._requests:
             raise Duplicate(done.model if done else self._requests[request_id])
 
-    def _predicted(self, batch: Batch, row: int, prediction_id: str) -> str:
+    def _predicted(self, batch: Batch, row: int, prediction_id: str) -> Question:
         entry = self.ledger.prediction(prediction_id)
         if isinstance(entry, Done):
             raise Duplicate(entry.model)
@@ -94,7 +97,7 @@ class Admission:
                 field="prediction_id",
             )
         _same(batch, row, entry)
-        return entry.question.model
+        return entry.question
 
     def _candidates(self, name: str) -> Sequence[Candidate]:
         candidates = self._known.get(name)
@@ -113,17 +116,16 @@ class Admission:
         return candidates
 
     def _check_context(self, batch: Batch, row: int, candidates: Sequence[Candidate]) -> None:
-        if batch.days[row] != NO_DAY:
+        if batch.day(row) != NO_DAY:
             return
         if any(Context.DATE in c.context for c in candidates):
             features = batch.features(row)
             if not isinstance(features, str) and Context.DATE.value not in features:
                 raise missing_date(batch.name(row))
 
-    def _check_date(self, batch: Batch, row: int, name: str) -> None:
+    def _check_date(self, day: int, name: str) -> None:
         if not self.skip_learned_dates:
             return
-        day = int(batch.days[row])
         if day == NO_DAY:
             raise BadDate(
                 "the row has no date: with skip_learned_dates every row needs one", field="date"
@@ -139,7 +141,7 @@ class Admission:
         kind = None
         if self.flavor is Flavor.MULTICLASS:
             kind = self._kinds.get(name) or self._kind(name, candidates)
-        raw: Feature = batch.targets[row]
+        raw: Feature = batch.sent_target(row)
         target = check_target(raw, self.flavor, kind, self.limits)
         if self.flavor is Flavor.MULTICLASS:
             self._kinds[name] = type(target)
@@ -151,15 +153,13 @@ class Admission:
             return model.label_kind
         return next((kind for c in candidates for kind in c.loaded.classes), None)
 
-    def _claim(
-        self, batch: Batch, row: int, name: str, request_id: str, prediction_id: str
-    ) -> None:
+    def _claim(self, name: str, day: int, request_id: str, prediction_id: str) -> None:
         if request_id:
             self._requests[request_id] = name
         if prediction_id:
             self._predictions[prediction_id] = name
         if self.skip_learned_dates:
-            self._through[name] = max(int(batch.days[row]), self._through.get(name, NO_DAY))
+            self._through[name] = day
 
 
 def missing_date(model: str) -> Refusal:
@@ -176,7 +176,7 @@ def _same(batch: Batch, row: int, pending: Pending) -> None:
     same_question(
         {
             "model": batch.name(row),
-            "date": day_text(int(batch.days[row])),
+            "date": day_text(batch.day(row)),
             "features": batch.features(row),
         },
         {

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from thalweg_server.core.errors import BadRequest, Refusal
 from thalweg_server.core.limits import Limits
-from thalweg_server.core.observation import Column
+from thalweg_server.core.observation import NO_DAY, Column
 from thalweg_server.core.validation import bad_feature, bad_target, check_day
 
 
@@ -67,5 +67,6 @@ def _rows(bad: list[int], column: NDArray[np.float64], rows: int) -> Sequence[in
 
 
 def _outside(days: NDArray[np.int32]) -> list[int]:
-    rows: list[int] = np.flatnonzero((days < -719_162) | (days > 2_932_896)).tolist()
+    outside = (days != NO_DAY) & ((days < -719_162) | (days > 2_932_896))
+    rows: list[int] = np.flatnonzero(outside).tolist()
     return rows

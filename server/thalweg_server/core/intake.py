@@ -8,6 +8,7 @@ from thalweg_server.core.errors import (
     BadRequest,
     CandidateExists,
     ChecksumMismatch,
+    EstimatorFailed,
     NotAnEstimator,
     Refusal,
 )
@@ -62,7 +63,10 @@ class Intake:
             event.model, event.candidate, loaded.classes, template=event.template
         )
         if event.template:  # find out now whether it can be copied, not at the first observation
-            self._engine.drop([self._engine.clone(loaded.slot)])
+            try:
+                self._engine.drop([self._engine.clone(loaded.slot)])
+            except EstimatorFailed as failed:
+                raise NotAnEstimator(f"no template: {failed.message}", field="payload") from failed
 
     def apply(self, event: Uploaded, loaded: Loaded) -> set[str]:
         """Puts the candidate in its place; returns the names of models that changed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 from thalweg_server.core.admission import Admission, Duplicate
 from thalweg_server.core.errors import EstimatorFailed, Refusal
@@ -80,12 +81,13 @@ class Learner:
                 yield from self._learn_predicted(event, row)
                 continue
             name = event.batch.name(row)
-            if request_id := event.batch.request_ids.get(row):
-                self.ledger.record(request_id, Done(name, event.at))
             try:
                 run.append((row, self.registry.obtain(name)))
             except Refusal as refusal:
                 yield row, refusal
+                continue
+            if request_id := event.batch.request_ids.get(row):
+                self.ledger.record(request_id, Done(name, event.at))
         yield from self._learn_run(event.batch, run)
 
     def _learn_run(self, batch: Batch, run: Sequence[tuple[int, Model]]) -> Iterator[Lesson]:
@@ -96,23 +98,22 @@ class Learner:
                 item, outcome = next(outcomes[candidate.engine])
                 answers.append(outcome.answer(item))
                 candidate.learned += item not in outcome.unlearned
-            day = int(batch.days[row])
-            target = batch.target(row)
-            yield self._absorb(Lesson(row, model, model.order, answers), target, day)
+            lesson = Lesson(row, model, model.order, answers)
+            yield self._absorb(lesson, batch.target(row), batch.day(row))
 
     def _learn_predicted(self, event: Learned, row: int) -> Iterator[Lesson | tuple[int, Refusal]]:
         prediction_id = event.batch.prediction_ids[row]
         pending = self.ledger.prediction(prediction_id)
         assert isinstance(pending, Pending)  # admission saw to it
         question = pending.question
-        self.ledger.settle(prediction_id, Done(question.model, event.at))
-        if request_id := event.batch.request_ids.get(row):
-            self.ledger.record(request_id, Done(question.model, event.at))
         try:
             model = self.registry.obtain(question.model)
         except Refusal as refusal:
             yield row, refusal
             return
+        self.ledger.settle(prediction_id, Done(question.model, event.at))
+        if request_id := event.batch.request_ids.get(row):
+            self.ledger.record(request_id, Done(question.model, event.at))
         asked = event.batch.reworded(row, question)
         outcomes = _teach(asked, [(0, model)], predict=False)
         answers, unscored = [], set()
@@ -198,6 +199,7 @@ class BatchJob:
     keep_lessons: bool = False
     report: Report = field(default_factory=Report)
     done: bool = False
+    _faults: list[tuple[int, Refusal]] = field(default_factory=list)
     _next: int = 0
     _rows_per_slice: int = 8
 
@@ -209,6 +211,7 @@ class BatchJob:
         last = stop == len(self.batch)
         for lesson in self.commit(self.batch, rows, last):
             self._note(lesson)
+        self._list_faults()
         self._next, self.done = stop, last
         self._adapt(self.clock() - start)
         return self.done
@@ -246,8 +249,13 @@ class BatchJob:
     def _refuse(self, row: int, refusal: Refusal, outcome: str) -> None:
         self.report.error_count += 1
         self.totals.rows[outcome] += 1
-        if len(self.report.errors) < self.errors_listed_max:
-            self.report.errors.append((row, refusal))
+        self._faults.append((row, refusal))
+
+    def _list_faults(self) -> None:
+        # What admission refused comes before what failed to learn: back into the rows' order.
+        room = self.errors_listed_max - len(self.report.errors)
+        self.report.errors += sorted(self._faults, key=itemgetter(0))[:room]
+        self._faults = []
 
     def _adapt(self, seconds: float) -> None:
         # At most twice as many rows as last time, so that one cheap slice cannot make the next

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from thalweg_server.core.errors import BadRequest
+from thalweg_server.core.globs import compile_glob
 from thalweg_server.core.model import Candidate, Judge, Model
 from thalweg_server.core.observation import Flavor
 from thalweg_server.core.registry import Registry
@@ -101,7 +102,8 @@ class Catalogue:
         if not template:
             return list(self._registry.matching(glob))
         templates = [t.model for t in self._registry.templates.values()]
-        return [model for model in templates if not glob or model.name == glob]
+        pattern = compile_glob(glob or "*")
+        return [model for model in templates if pattern.fullmatch(model.name)]
 
     def _keys(self, models: Sequence[Model], order: str, descending: bool) -> Iterable[float]:
         if order == "name":
@@ -156,11 +158,12 @@ def _parse_token(token: str, frame: list[object]) -> tuple[float, str] | None:
         return None
     try:
         asked, (key, name) = json.loads(base64.urlsafe_b64decode(token))
+        last = float(key), str(name)
     except (ValueError, TypeError):
-        asked, key, name = None, 0.0, ""
+        asked, last = None, (0.0, "")
     if asked != frame:
         raise BadRequest(
             "page_token is not from a page of this order and glob: begin again without one",
             field="page_token",
         )
-    return float(key), str(name)
+    return last

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -51,9 +51,11 @@ def day_text(day: int) -> str:
     return "" if day == NO_DAY else date.fromordinal(day + EPOCH_ORDINAL).isoformat()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Question:
-    """What a candidate is asked: an observation without its target."""
+    """What a candidate is asked: an observation without its target. Never changed, but not
+    frozen: one is made per row.
+    """
 
     model: str
     day: int = NO_DAY
@@ -75,9 +77,12 @@ Column: TypeAlias = NDArray[np.float64] | Sequence[str]
 """One feature of a batch: one value for all rows, or one per row."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """Observations in the order to learn them.
+
+    Arrays for engines that work on arrays; for those that go row by row, plain Python values,
+    converted all at once when the first row is asked for.
 
     Args:
         names: names of models.
@@ -106,13 +111,34 @@ class Batch:
 
     def name(self, row: int) -> str:
         """Name of the model of a row."""
-        return self.names[int(self.index[row])]
+        return self._names[row]
+
+    def day(self, row: int) -> int:
+        """The day of a row, or NO_DAY."""
+        return self._days[row]
 
     def target(self, row: int) -> Target:
-        """The target of a row, as a plain Python value."""
-        value = self.targets[row]
-        assert value is not None  # admission refuses such rows
-        return value.item() if isinstance(value, np.float64) else value
+        """The target of a row, as a plain Python value; one that admission has let through."""
+        return self._targets[row]  # type: ignore[return-value]
+
+    def sent_target(self, row: int) -> Target | None:
+        """The target of a row as it was sent, None where it was not."""
+        return self._targets[row]
+
+    @cached_property
+    def _names(self) -> list[str]:
+        names = list(self.names)
+        count = len(names)  # an index beyond belongs to a refused row
+        return [names[i] if i < count else "" for i in self.index.tolist()]
+
+    @cached_property
+    def _days(self) -> list[int]:
+        days: list[int] = self.days.tolist()
+        return days
+
+    @cached_property
+    def _targets(self) -> Sequence[Target | None]:
+        return self.targets if isinstance(self.targets, list) else self.targets.tolist()
 
     def features(self, row: int) -> Features:
         """The features of a row, keys in order of their names."""
@@ -128,13 +154,13 @@ class Batch:
             names=(question.model,),
             index=np.zeros(1, np.int32),
             days=np.array([question.day], np.int32),
-            targets=[self.targets[row]],
+            targets=[self._targets[row]],
             rows=(question.features,),
         )
 
     def question(self, row: int) -> Question:
         """A row without its target."""
-        return Question(self.name(row), int(self.days[row]), self.features(row))
+        return Question(self._names[row], self._days[row], self.features(row))
 
 
 def _cell(column: Column, row: int) -> Feature:

@@ -9,7 +9,7 @@ from thalweg_server.core.admission import missing_date
 from thalweg_server.core.errors import BadRequest, EstimatorFailed
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.model import Candidate, Model, best_answer
-from thalweg_server.core.observation import NO_DAY, Context, Question
+from thalweg_server.core.observation import NO_DAY, Context, Flavor, Question
 from thalweg_server.core.ports import Answer
 from thalweg_server.core.registry import Registry
 from thalweg_server.core.validation import check_day
@@ -67,13 +67,15 @@ class Oracle:
         finally:
             self._registry.discard(fresh)
 
-    def check_horizon(self, question: Question, days: int) -> None:
-        """Raises BadRequest for a horizon too long or without a first day, BadDate beyond 9999."""
+    def check_horizon(self, question: Question, days: int, flavor: Flavor) -> None:
+        """Raises BadRequest for a horizon that this question cannot have, BadDate beyond 9999."""
         if days > self._limits.horizon_days_max:
             raise BadRequest(
                 f"horizon {days} is too long: at most {self._limits.horizon_days_max} days",
                 field="horizon",
             )
+        if days > 1 and flavor is not Flavor.REGRESSION:
+            raise BadRequest("a horizon above 1 goes with regression only", field="horizon")
         if days > 1 and question.day == NO_DAY:
             raise BadRequest(f"horizon {days} needs a date to begin at", field="date")
         if days > 1:
@@ -92,10 +94,11 @@ class Oracle:
             order = [model.candidates.index(self._registry.candidate(model, candidate))]
         else:
             order = list(model.order)
-        for position in order:
+        asked = range(len(model.candidates)) if everyone else order
+        for position in asked:
             _check_context(model.candidates[position], question)
         answers: dict[int, Answer] = {}
-        for position in range(len(model.candidates)) if everyone else order:
+        for position in asked:
             answers[position] = _one(model.candidates[position], question)
             if not everyone and answers[position].usable:
                 break

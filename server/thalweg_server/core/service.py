@@ -153,12 +153,9 @@ class Service:
     ) -> Reply:
         """Answers one question; with a `prediction_id` stores every candidate's answer."""
         flavor = self.ready()
-        self.oracle.check_horizon(question, days)
-        if days > 1 and (prediction_id or flavor is not Flavor.REGRESSION):
-            raise BadRequest(
-                "a horizon above 1 goes with regression only, and with no prediction_id",
-                field="horizon",
-            )
+        self.oracle.check_horizon(question, days, flavor)
+        if days > 1 and prediction_id:
+            raise BadRequest("a horizon above 1 goes with no prediction_id", field="horizon")
         if not prediction_id:
             return self.oracle.ask(question, candidate=candidate, everyone=everyone, days=days)
         check_id(prediction_id, self.limits, field="prediction_id")
@@ -226,13 +223,15 @@ class Service:
     ) -> Iterator[Lesson | tuple[int, Refusal]]:
         self._log(event)
         changed = set()
-        for outcome in self._learner.apply(event):
-            if isinstance(outcome, Lesson):
-                changed.add(outcome.model.name)
-            yield outcome
+        try:
+            for outcome in self._learner.apply(event):
+                if isinstance(outcome, Lesson):
+                    changed.add(outcome.model.name)
+                yield outcome
+        finally:
+            self._tell(changed)
         if stream is not None and event.sequence:
             self.streams.advance(stream, event.sequence, event.at)
-        self._tell(changed)
 
     # --- Reading ------------------------------------------------------------------------------
 

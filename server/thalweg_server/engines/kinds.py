@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from river import base, compose
 
 from thalweg_server.core.errors import NotAnEstimator
 from thalweg_server.core.observation import Flavor
 
-_CLASS_HOLDERS = ("classes", "class_counts", "classifiers")
-"""Attributes under which River's classifiers keep the labels they have learned."""
+_CLASS_HOLDERS = ("classes", "class_counts", "code_book", "classifiers")
+"""Attributes under which River's classifiers keep the labels they have learned; the first one
+that a classifier has. (What has a `code_book` keeps something else under `classifiers`.)"""
+
+
+LABEL_KINDS = frozenset({str, int, bool})
+"""Types that class labels can have in the contract."""
+
+
+def plain(label: Any) -> Any:
+    """A class label as a plain Python value: NumPy's scalars are not what was learned."""
+    return label.item() if isinstance(label, np.generic) else label
 
 
 def final_step(estimator: Any) -> Any:
@@ -47,8 +58,8 @@ def known_classes(estimator: Any) -> frozenset[type]:
     final = final_step(estimator)
     for holder in _CLASS_HOLDERS:
         labels = getattr(final, holder, None)
-        if isinstance(labels, dict | set | list | tuple) and labels:
-            return frozenset(type(label) for label in labels)
+        if isinstance(labels, dict | set | list | tuple):
+            return frozenset(type(plain(label)) for label in labels) & LABEL_KINDS
     return frozenset()
 
 
@@ -60,6 +71,8 @@ _WANTED = {
 
 
 def _fits(estimator: Any, final: Any, flavor: Flavor) -> bool:
+    if isinstance(final, compose.Pipeline):  # an empty one: `isinstance` would raise
+        return False
     if not isinstance(final, base.Base):
         return callable(getattr(final, "learn_one", None)) and callable(
             getattr(final, "predict_one", None)
@@ -72,7 +85,7 @@ def _fits(estimator: Any, final: Any, flavor: Flavor) -> bool:
 
 def _kind(estimator: Any, final: Any) -> str:
     name = type(final).__name__
-    if isinstance(estimator, compose.Pipeline) and not len(estimator):
+    if isinstance(final, compose.Pipeline):
         return "an empty pipeline"
     if isinstance(estimator, base.Regressor):
         return f"a regressor ({name})"

@@ -6,11 +6,10 @@ import copy
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dill
-import numpy as np
 from river import base
 
 from thalweg_server.core.errors import BadPayload, EstimatorFailed
@@ -18,7 +17,7 @@ from thalweg_server.core.observation import Batch, Context, Features, Flavor, Qu
 from thalweg_server.core.ports import Answer, Loaded, Outcomes
 from thalweg_server.core.scores import PREDICTION_MAX
 from thalweg_server.engines.asking import ask
-from thalweg_server.engines.kinds import check_kind, final_step, known_classes
+from thalweg_server.engines.kinds import check_kind, final_step, known_classes, plain
 
 REPR_MAX, ERROR_MAX = 8_192, 500
 """Characters of a repr and of an error that are kept: both travel in replies of bounded size."""
@@ -35,6 +34,10 @@ class _Cell:
     probabilistic: bool
     own_label: bool
     """Whether predict_one is more than the most probable class."""
+    learn_one: Callable[[Any, Any], object] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.learn_one = self.estimator.learn_one  # bound once, called for every row
 
 
 class RiverEngine:
@@ -89,20 +92,23 @@ class RiverEngine:
         self, slots: Sequence[int], rows: Sequence[int], batch: Batch, *, predict: bool = True
     ) -> Outcomes:
         """See `Engine.learn`."""
+        cells = self._cells
         answers: list[Answer] = []
         unlearned: set[int] = set()
         question, last = Question(""), -1
         target: Target = 0.0
         for item, (slot, row) in enumerate(zip(slots, rows, strict=True)):
-            cell = self._cells[slot]
+            cell = cells[slot]
             if row != last:  # the candidates of a model come one behind the other
                 question, target, last = batch.question(row), batch.target(row), row
             x = question.x(cell.context)
             answer = _answer(cell, x, _live) if predict else Answer()
             answers.append(answer)
-            if error := _learn(cell, x, target):
+            try:
+                cell.learn_one(x, target)
+            except BaseException as error:
                 unlearned.add(item)
-                answer.error = answer.error or error
+                answer.error = answer.error or _text(error)
         return Outcomes(answers=answers, unlearned=frozenset(unlearned))
 
     def dump(self, slot: int) -> bytes:
@@ -149,7 +155,7 @@ def _describe(estimator: Any) -> str:
     except BaseException as error:
         text = f"{type(estimator).__name__} (its repr raised {_text(error)})"
     # Thousands of uploads share a few shapes: keep one string for each.
-    return sys.intern(text if len(text) <= REPR_MAX else f"{text[:REPR_MAX]}…")
+    return sys.intern(_sendable(text, REPR_MAX))
 
 
 def _label_methods(estimator: Any, flavor: Flavor) -> tuple[bool, bool]:
@@ -179,42 +185,39 @@ def _answer(cell: _Cell, x: Features, call: Call) -> Answer:
 def _usable(value: Any) -> float | None:
     if value is None:
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int beyond any float
+        return None
     return number if abs(number) <= PREDICTION_MAX else None
 
 
 def _classify(cell: _Cell, x: Features, call: Call) -> Answer:
     if not cell.probabilistic:
         label = call(cell.estimator, x, "predict_one")
-        return Answer() if label is None else Answer(label=_plain(label))
+        return Answer() if label is None else Answer(label=_label(cell, label))
     try:
         given = call(cell.estimator, x, "predict_proba_one")
     except NotImplementedError:
         # Some wrappers have the method and cannot answer it: from now on, labels only.
         cell.probabilistic, cell.own_label = False, True
         return _classify(cell, x, call)
-    probabilities = {_plain(label): float(p) for label, p in given.items()}
+    probabilities = {_label(cell, label): float(p) for label, p in (given or {}).items()}
     if not probabilities or not all(map(math.isfinite, probabilities.values())):
         return Answer()
     if cell.own_label:
         label = call(cell.estimator, x, "predict_one")
     else:
         label = max(probabilities, key=probabilities.__getitem__)
-    return Answer() if label is None else Answer(label=_plain(label), probabilities=probabilities)
+    if label is None:
+        return Answer()
+    return Answer(label=_label(cell, label), probabilities=probabilities)
 
 
-def _plain(label: Any) -> Target:
-    """A class label as a plain Python value: NumPy's scalars are not what was learned."""
-    plain: Target = label.item() if isinstance(label, np.generic) else label
-    return plain
-
-
-def _learn(cell: _Cell, x: Features, target: Target) -> str:
-    try:
-        cell.estimator.learn_one(x, target)
-    except BaseException as error:
-        return _text(error)
-    return ""
+def _label(cell: _Cell, label: Any) -> Target:
+    """A class as the contract knows it: a classifier of two may have learned 0 and 1 elsewhere."""
+    known: Target = plain(label)
+    return bool(known) if cell.flavor is Flavor.BINARY and known in (0, 1) else known
 
 
 def _text(error: BaseException) -> str:
@@ -222,4 +225,10 @@ def _text(error: BaseException) -> str:
         text = f"{type(error).__name__}: {error}"
     except BaseException:
         text = f"{type(error).__name__} (its text raised, too)"
-    return text if len(text) <= ERROR_MAX else f"{text[:ERROR_MAX]}…"
+    return _sendable(text, ERROR_MAX)
+
+
+def _sendable(text: str, characters_max: int) -> str:
+    """The text as UTF-8 can carry it, cut where it is long."""
+    text = text.encode(errors="replace").decode()
+    return text if len(text) <= characters_max else f"{text[:characters_max]}…"

@@ -183,4 +183,5 @@ def _days(date_days: Sequence[int], count: int) -> NDArray[np.int32]:
             "rows or one per row",
             field="columns",
         )
-    return np.resize(np.array(date_days, np.int32), count)
+    # What stands for "no date" is no day that can be sent.
+    return np.resize(np.maximum(np.array(date_days, np.int32), NO_DAY + 1), count)

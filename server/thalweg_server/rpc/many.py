@@ -9,10 +9,11 @@ from functools import partial
 import numpy as np
 
 from thalweg.v1 import forecaster_pb2 as pb
+from thalweg_server.core.columns import column_faults
 from thalweg_server.core.errors import BadRequest, Refusal, UnknownModel
 from thalweg_server.core.observation import Batch, Flavor, Question
 from thalweg_server.core.service import Service
-from thalweg_server.core.validation import check_features, parse_day
+from thalweg_server.core.validation import parse_day
 from thalweg_server.rpc import decode, encode
 from thalweg_server.worker import Worker
 
@@ -39,7 +40,7 @@ async def predict_many(
         raise BadRequest("models and glob exclude each other: send one", field="glob")
     if service.ready() is Flavor.MULTICLASS:
         raise BadRequest("PredictMany answers numbers: multiclass models have none, use Predict")
-    names = list(request.models) or await worker.call(lambda: _names(service, request.glob))
+    names = list(request.models) or await worker.slice(lambda: _names(service, request.glob))
     asking = _asking(service, request, names)
     dates = encode.date_days(asking.day, asking.days)
     part = _Part()
@@ -110,8 +111,16 @@ def _asking(service: Service, request: pb.PredictManyRequest, names: Sequence[st
         targets=np.zeros(count),
         columns=decode.feature_columns(request.features, count) if count else {},
     )
-    for position in range(count if request.features else 0):
-        check_features(batch.features(position), service.limits)
+    faults = column_faults(
+        names=count,
+        index=batch.index,
+        days=batch.days,
+        targets=batch.targets,
+        columns=batch.columns,
+        limits=service.limits,
+    )
+    if faults:
+        raise faults[min(faults)]
     asking = _Asking(
         service=service,
         batch=batch,
@@ -119,7 +128,7 @@ def _asking(service: Service, request: pb.PredictManyRequest, names: Sequence[st
         days=max(1, request.horizon),
         candidate=request.candidate,
     )
-    service.oracle.check_horizon(Question("", day), asking.days)
+    service.oracle.check_horizon(Question("", day), asking.days, service.ready())
     return asking
 
 

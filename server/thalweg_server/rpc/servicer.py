@@ -177,7 +177,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         self, request: pb.DownloadModelRequest, context: Any
     ) -> AsyncIterator[pb.DownloadModelResponse]:
         """See the contract."""
-        payload = await self._worker.call(
+        payload = await self._worker.slice(
             lambda: self._service.download(
                 request.model, request.candidate, template=request.template
             )

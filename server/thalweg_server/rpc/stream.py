@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg_server.core.errors import (
@@ -21,7 +21,7 @@ from thalweg_server.core.errors import (
     StreamNotOpen,
 )
 from thalweg_server.core.learning import BatchJob
-from thalweg_server.core.observation import Batch
+from thalweg_server.core.observation import Batch, Flavor
 from thalweg_server.core.service import Service
 from thalweg_server.core.streams import Stream
 from thalweg_server.core.validation import check_id, shown
@@ -30,6 +30,11 @@ from thalweg_server.worker import Worker
 
 INFLIGHT_BATCHES = 8
 """Batches worth keeping in flight: enough to hide a round trip behind the learning."""
+
+ON_LOOP_ROWS = 200
+"""Rows that the event loop converts itself: a few milliseconds, less than a detour costs."""
+
+T = TypeVar("T")
 
 
 class Sessions:
@@ -145,13 +150,16 @@ class Session:
         try:
             either: set[asyncio.Future[Any]] = {reading, self._stop}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if self._stop.done():
-                self._stop.result()
+            self._check_stop()
             return reading.result()
         finally:
             if not reading.done():
                 reading.cancel()
                 await asyncio.wait({reading})
+
+    def _check_stop(self) -> None:
+        if self._stop.done():
+            self._stop.result()
 
     async def _open_stream(self, message: pb.StreamOpen) -> Stream:
         self._service.ready()
@@ -159,7 +167,7 @@ class Session:
         self.stream_id = message.stream_id
         if message.stream_id:
             await self._sessions.take_over(message.stream_id, self)
-        return await self._worker.call(
+        return await self._worker.slice(
             lambda: self._service.streams.open(message.stream_id, time.time())
         )
 
@@ -181,13 +189,15 @@ class Session:
             return pb.StreamAck(
                 sequence=request.sequence, applied_sequence=stream.applied, duplicates=count
             )
-        batch = self._decode(request)
+        batch = await _aside(count, lambda: self._decode(request))
+        self._check_stop()  # before the batch begins: once begun, it is finished
         self._batch = asyncio.create_task(self._learn(stream, options, request.sequence, batch))
         # Shielded: a call that is cancelled must not leave half a batch behind.
         job = await asyncio.shield(self._batch)
         predictions: list[float] = []
         if options.return_predictions:
-            predictions = encode.row_predictions(len(batch), job.report.lessons)
+            lessons = job.report.lessons
+            predictions = await _aside(count, lambda: encode.row_predictions(count, lessons))
         return encode.ack(job.report, sequence=request.sequence, predictions=predictions)
 
     def _check_size(self, request: pb.StreamLearnRequest, count: int) -> None:
@@ -216,11 +226,17 @@ class Session:
             stream=stream,
             sequence=sequence,
             skip_learned_dates=options.skip_learned_dates,
-            keep_lessons=options.return_predictions,
+            # Labels of several classes are no numbers: without lessons every prediction is NaN.
+            keep_lessons=options.return_predictions
+            and self._service.ready() is not Flavor.MULTICLASS,
         )
-        while not await self._worker.slice(job.step):
-            pass
+        await self._worker.steps(job.step)
         return job
+
+
+async def _aside(rows: int, function: Callable[[], T]) -> T:
+    """Runs a function whose time grows with the rows, off the event loop where they are many."""
+    return function() if rows <= ON_LOOP_ROWS else await asyncio.to_thread(function)
 
 
 async def _read(

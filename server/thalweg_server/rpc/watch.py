@@ -45,15 +45,16 @@ class Watchers:
 
     async def watch(self, request: pb.WatchScoresRequest) -> AsyncIterator[pb.WatchScoresResponse]:
         """One WatchScores call."""
+        self._service.ready()
         if request.models and request.glob:
             raise BadRequest("models and glob exclude each other: send one", field="glob")
         watcher = Watcher(frozenset(request.models), request.glob)
         self._watchers.add(watcher)
         try:
-            known = await self._worker.call(lambda: self._start(request))
+            known = await self._worker.slice(lambda: self._start(request))
             watcher.put_first(known)
             async for chunk in watcher:
-                for response in await self._worker.call(partial(self._describe, chunk)):
+                for response in await self._worker.slice(partial(self._describe, chunk)):
                     yield response
         finally:
             self._watchers.discard(watcher)
