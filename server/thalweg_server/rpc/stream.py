@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from thalweg.v1 import forecaster_pb2 as pb
@@ -20,7 +21,6 @@ from thalweg_server.core.errors import (
     StreamFenced,
     StreamNotOpen,
 )
-from thalweg_server.core.learning import BatchJob
 from thalweg_server.core.observation import Batch, Flavor
 from thalweg_server.core.service import Service
 from thalweg_server.core.streams import Stream
@@ -35,6 +35,14 @@ ON_LOOP_ROWS = 200
 """Rows that the event loop converts itself: a few milliseconds, less than a detour costs."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A batch as it came."""
+
+    sequence: int
+    batch: Batch
 
 
 class Sessions:
@@ -98,7 +106,7 @@ class Session:
         self._service = sessions.service
         self._worker = sessions.worker
         self._stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._batch: asyncio.Task[BatchJob] | None = None
+        self._batch: asyncio.Task[pb.StreamAck] | None = None
 
     def stop(self, refusal: Refusal) -> None:
         """Ends the session with this error once its present batch is acked."""
@@ -114,7 +122,7 @@ class Session:
     def when_settled(self, function: Callable[[], None]) -> None:
         """Calls the function as soon as no batch of this session is being learned."""
 
-        def done(batch: asyncio.Task[BatchJob]) -> None:
+        def done(batch: asyncio.Task[pb.StreamAck]) -> None:
             if not batch.cancelled():
                 batch.exception()  # whoever waited for it has seen it
             function()
@@ -136,11 +144,50 @@ class Session:
         stream = await self._open_stream(first.open)
         try:
             yield pb.StreamLearnResponse(opened=self._opened(stream))
-            while (request := await self._next(requests)) is not None:
-                yield pb.StreamLearnResponse(ack=await self._ack(stream, first.open, request))
+            async for ack in self._acks(stream, first.open, requests):
+                yield pb.StreamLearnResponse(ack=ack)
         finally:
             if not self.stream_id:
                 self._worker.slice(lambda: self._service.streams.close(stream))
+
+    async def _acks(
+        self, stream: Stream, options: pb.StreamOpen, requests: AsyncIterator[pb.StreamLearnRequest]
+    ) -> AsyncIterator[pb.StreamAck]:
+        """Learns batch after batch, each read and decoded while the one before is learned."""
+
+        def begin(incoming: Incoming | None) -> asyncio.Task[pb.StreamAck] | None:
+            if incoming is None:
+                return None
+            self._check_stop()  # once begun, a batch is finished
+            self._batch = asyncio.create_task(self._learn(stream, options, incoming))
+            return self._batch
+
+        ahead = asyncio.ensure_future(self._incoming(requests))
+        try:
+            batch = begin(await ahead)
+            while batch is not None:
+                ahead = asyncio.ensure_future(self._incoming(requests))
+                # Shielded: a call that is cancelled must not leave half a batch behind.
+                ack = await asyncio.shield(batch)
+                ready = ahead.done() and not ahead.exception() and not self._stop.done()
+                # Begun before the ack is sent, so that the models need not wait for that.
+                batch = begin(ahead.result()) if ready else None
+                yield ack
+                if batch is None:
+                    batch = begin(await ahead)
+        finally:
+            ahead.cancel()
+            await asyncio.wait({ahead})
+
+    async def _incoming(self, requests: AsyncIterator[pb.StreamLearnRequest]) -> Incoming | None:
+        """The next batch, decoded; None at the end. Raises what is wrong with it as a whole."""
+        request = await self._next(requests)
+        if request is None:
+            return None
+        count = _row_count(request)
+        self._check_size(request, count)
+        batch = await _aside(count, lambda: self._decode(request))
+        return Incoming(request.sequence, batch)
 
     async def _next(
         self, requests: AsyncIterator[pb.StreamLearnRequest]
@@ -180,26 +227,6 @@ class Session:
             max_inflight_batches=INFLIGHT_BATCHES,
         )
 
-    async def _ack(
-        self, stream: Stream, options: pb.StreamOpen, request: pb.StreamLearnRequest
-    ) -> pb.StreamAck:
-        count = _row_count(request)
-        self._check_size(request, count)
-        if stream.is_repeat(request.sequence):
-            return pb.StreamAck(
-                sequence=request.sequence, applied_sequence=stream.applied, duplicates=count
-            )
-        batch = await _aside(count, lambda: self._decode(request))
-        self._check_stop()  # before the batch begins: once begun, it is finished
-        self._batch = asyncio.create_task(self._learn(stream, options, request.sequence, batch))
-        # Shielded: a call that is cancelled must not leave half a batch behind.
-        job = await asyncio.shield(self._batch)
-        predictions: list[float] = []
-        if options.return_predictions:
-            lessons = job.report.lessons
-            predictions = await _aside(count, lambda: encode.row_predictions(count, lessons))
-        return encode.ack(job.report, sequence=request.sequence, predictions=predictions)
-
     def _check_size(self, request: pb.StreamLearnRequest, count: int) -> None:
         rows_max, bytes_max = self._service.limits.batch_rows_max, self._sessions.max_batch_bytes
         if count > rows_max:
@@ -218,8 +245,14 @@ class Session:
         return decode.columns(request.columns, limits)
 
     async def _learn(
-        self, stream: Stream, options: pb.StreamOpen, sequence: int, batch: Batch
-    ) -> BatchJob:
+        self, stream: Stream, options: pb.StreamOpen, incoming: Incoming
+    ) -> pb.StreamAck:
+        sequence, batch = incoming.sequence, incoming.batch
+        count = len(batch)
+        if stream.is_repeat(sequence):
+            return pb.StreamAck(
+                sequence=sequence, applied_sequence=stream.applied, duplicates=count
+            )
         job = self._service.learning(
             batch,
             at=time.time(),
@@ -231,7 +264,11 @@ class Session:
             and self._service.ready() is not Flavor.MULTICLASS,
         )
         await self._worker.steps(job.step)
-        return job
+        predictions: list[float] = []
+        if options.return_predictions:
+            lessons = job.report.lessons
+            predictions = await _aside(count, lambda: encode.row_predictions(count, lessons))
+        return encode.ack(job.report, sequence=sequence, predictions=predictions)
 
 
 async def _aside(rows: int, function: Callable[[], T]) -> T:
