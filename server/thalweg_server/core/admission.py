@@ -26,6 +26,8 @@ from thalweg_server.core.observation import (
 from thalweg_server.core.registry import Registry
 from thalweg_server.core.validation import check_id, check_name, check_target, same_question, shown
 
+_MULTICLASS, _DATE = Flavor.MULTICLASS, Context.DATE
+
 
 class Duplicate(Exception):
     """A row that was learned before."""
@@ -118,9 +120,9 @@ class Admission:
     def _check_context(self, batch: Batch, row: int, candidates: Sequence[Candidate]) -> None:
         if batch.day(row) != NO_DAY:
             return
-        if any(Context.DATE in c.context for c in candidates):
+        if any(_DATE in c.context for c in candidates):
             features = batch.features(row)
-            if not isinstance(features, str) and Context.DATE.value not in features:
+            if not isinstance(features, str) and _DATE.value not in features:
                 raise missing_date(batch.name(row))
 
     def _check_date(self, day: int, name: str) -> None:
@@ -139,11 +141,12 @@ class Admission:
         self, batch: Batch, row: int, name: str, candidates: Sequence[Candidate]
     ) -> Target:
         kind = None
-        if self.flavor is Flavor.MULTICLASS:
+        several = self.flavor is _MULTICLASS
+        if several:
             kind = self._kinds.get(name) or self._kind(name, candidates)
         raw: Feature = batch.sent_target(row)
         target = check_target(raw, self.flavor, kind, self.limits)
-        if self.flavor is Flavor.MULTICLASS:
+        if several:
             self._kinds[name] = type(target)
         return target
 

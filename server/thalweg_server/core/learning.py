@@ -16,6 +16,8 @@ from thalweg_server.core.ports import Answer, Engine, Outcomes
 from thalweg_server.core.registry import Registry
 from thalweg_server.core.totals import Totals
 
+_MULTICLASS = Flavor.MULTICLASS
+
 
 @dataclass(slots=True)
 class Lesson:
@@ -132,17 +134,17 @@ class Learner:
     def _absorb(
         self, lesson: Lesson, target: Target, day: int, unscored: Container[int] = ()
     ) -> Lesson:
-        model = lesson.model
-        for position, candidate in enumerate(model.candidates):
+        model, judge, totals = lesson.model, self.judge, self.totals
+        for position, answer in enumerate(lesson.answers):
             if position not in unscored:
-                answer = lesson.answers[position]
-                error = self.judge.add(candidate.row, target, answer)
-                self.totals.add_prediction(candidate.name, answer, error)
-        if model.label_kind is None and self.judge.flavor is Flavor.MULTICLASS:
+                candidate = model.candidates[position]
+                error = judge.add(candidate.row, target, answer)
+                totals.add_prediction(candidate.name, answer, error)
+        if model.label_kind is None and judge.flavor is _MULTICLASS:
             model.label_kind = type(target)
         model.learned_through = max(model.learned_through, day)
         model.learned += not lesson.failed
-        self.judge.reselect(model)
+        judge.reselect(model)
         return lesson
 
 

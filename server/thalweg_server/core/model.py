@@ -60,13 +60,23 @@ class Judge:
     """Scores answers and keeps champions, by the rules of one flavor."""
 
     def __init__(self, flavor: Flavor, board: Scoreboard, metric: str) -> None:
-        self.flavor = flavor
         self._board = board
         self._metric = metric
+        self.flavor = flavor
+
+    @property
+    def flavor(self) -> Flavor:
+        """What the models predict."""
+        return self._flavor
+
+    @flavor.setter
+    def flavor(self, flavor: Flavor) -> None:
+        self._flavor = flavor
+        self._numeric = flavor is Flavor.REGRESSION
 
     def score(self, candidate: Candidate) -> Score:
         """The candidate's running quality."""
-        if self.flavor is Flavor.REGRESSION:
+        if self._numeric:
             return self._board.value_score(candidate.row)
         return self._board.label_score(candidate.row)
 
@@ -74,7 +84,7 @@ class Judge:
         """Puts the model's candidates in order anew."""
         if len(model.candidates) == 1:
             model.order = [0]
-        elif self.flavor is Flavor.REGRESSION:
+        elif self._numeric:
             standing, metric = self._board.value_standing, self._metric
             model.order = ranking([standing(c.row, metric) for c in model.candidates])
         else:
@@ -82,8 +92,8 @@ class Judge:
 
     def add(self, row: int, target: Target, answer: Answer) -> float | None:
         """Scores one answer in a row of the scoreboard; returns its absolute error, if any."""
-        if self.flavor is Flavor.REGRESSION:
-            return self._board.score_value(row, float(target), answer)
+        if self._numeric:
+            return self._board.score_value(row, target, answer)  # type: ignore[arg-type]
         self._board.score_label(row, target, answer)
         return None
 

@@ -16,15 +16,14 @@ def ranking(standings: Sequence[Standing]) -> list[int]:
     the order of `standings`, which is that of their uploads.
     """
     counts = [standing[0] for standing in standings]
+    losses = [standing[1] for standing in standings]
     bar = max(1, min(RECENT, max(counts) / 2))
+    if min(counts) >= bar and None not in losses:
+        return sorted(range(len(losses)), key=losses.__getitem__)  # type: ignore[arg-type]
     eligible = [i for i, count in enumerate(counts) if count >= bar]
-    by = 1
-    if None in [standings[i][1] for i in eligible]:
-        by = 2
+    by = 2 if None in [losses[i] for i in eligible] else 1
     eligible.sort(key=lambda i: standings[i][by] or 0.0)
-    if len(eligible) < len(counts):
-        eligible += [i for i in range(len(counts)) if i not in eligible]
-    return eligible
+    return eligible + [i for i in range(len(counts)) if i not in eligible]
 
 
 def loss(score: Score) -> float | None:

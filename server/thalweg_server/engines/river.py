@@ -34,10 +34,15 @@ class _Cell:
     probabilistic: bool
     own_label: bool
     """Whether predict_one is more than the most probable class."""
+    numeric: bool = field(init=False)
+    predict_one: Callable[[Any], Any] = field(init=False)
     learn_one: Callable[[Any, Any], object] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.learn_one = self.estimator.learn_one  # bound once, called for every row
+        self.numeric = self.flavor is Flavor.REGRESSION
+        # Bound once, called for every row.
+        self.predict_one = getattr(self.estimator, "predict_one", None)  # type: ignore[assignment]
+        self.learn_one = self.estimator.learn_one
 
 
 class RiverEngine:
@@ -102,8 +107,15 @@ class RiverEngine:
             if row != last:  # the candidates of a model come one behind the other
                 question, target, last = batch.question(row), batch.target(row), row
             x = question.x(cell.context)
-            answer = _answer(cell, x, _live) if predict else Answer()
+            answer = Answer()
             answers.append(answer)
+            if predict and cell.numeric:
+                try:
+                    answer.value = _usable(cell.predict_one(x))
+                except BaseException as error:
+                    answer.error = _text(error)
+            elif predict:
+                answer = answers[-1] = _answer(cell, x, _live)
             try:
                 cell.learn_one(x, target)
             except BaseException as error:
@@ -175,7 +187,7 @@ def _live(estimator: Any, x: Any, method: str) -> Any:
 
 def _answer(cell: _Cell, x: Features, call: Call) -> Answer:
     try:
-        if cell.flavor is Flavor.REGRESSION:
+        if cell.numeric:
             return Answer(value=_usable(call(cell.estimator, x, "predict_one")))
         return _classify(cell, x, call)
     except BaseException as error:
@@ -183,6 +195,8 @@ def _answer(cell: _Cell, x: Features, call: Call) -> Answer:
 
 
 def _usable(value: Any) -> float | None:
+    if type(value) is float:  # nearly always
+        return value if -PREDICTION_MAX <= value <= PREDICTION_MAX else None
     if value is None:
         return None
     try:
