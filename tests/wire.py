@@ -18,7 +18,7 @@ from thalweg.v1 import forecaster_pb2 as pb
 from thalweg.v1 import forecaster_pb2_grpc
 from thalweg_server.server import BackgroundServer
 
-SECONDS = 20.0
+SECONDS = 60.0
 """Deadline of every call: far more than any takes, so that a hanging server fails a test."""
 
 
