@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -23,6 +24,14 @@ from thalweg_server.server import BackgroundServer
 
 StartServer = Callable[..., BackgroundServer]
 Connect = Callable[[BackgroundServer], Wire]
+
+
+def pytest_configure() -> None:
+    """Undoes what a shell does to tests that it starts in the background: ignoring Ctrl-C.
+
+    Programs that the tests start would inherit that, and some tests press Ctrl-C.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
