@@ -17,7 +17,7 @@ CONTRACT = "thalweg/v1/forecaster.proto"
 
 
 def generate(output: Path) -> None:
-    """Writes messages, stubs and their types below `output`; raises RuntimeError if protoc fails."""
+    """Writes messages, stubs and types below `output`; raises RuntimeError if protoc fails."""
     arguments = [
         "protoc",
         f"--proto_path={ROOT / 'proto'}",
