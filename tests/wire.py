@@ -248,7 +248,7 @@ class Wire:
         """Return the server's own object."""
         found = self.server.server.service.registry.models[model].find(candidate)
         assert found is not None
-        return found.engine._cells[found.loaded.slot].estimator  # type: ignore[attr-defined]
+        return self.server.server.service._engine._cells[found.slot].estimator
 
     def state(self) -> Any:
         """Return everything a refused call must leave as it is, to compare with `difference`."""

@@ -17,7 +17,7 @@ from thalweg_server.core.limits import Limits
 from thalweg_server.core.model import Candidate
 from thalweg_server.core.observation import Flavor
 from thalweg_server.core.ports import Engine, Loaded
-from thalweg_server.core.registry import Registry, clone_of
+from thalweg_server.core.registry import Registry
 from thalweg_server.core.validation import check_name, shown
 
 
@@ -73,7 +73,7 @@ class Intake:
         self._uploads += 1
         candidate = Candidate(
             name=event.candidate,
-            engine=self._engine,
+            slot=loaded.slot,
             loaded=loaded,
             context=event.context,
             row=-1,
@@ -108,6 +108,6 @@ class Intake:
                 )
             except Refusal:
                 continue  # full, or of other classes: the template is for those that fit
-            self._registry.put(model.name, clone_of(source), template=False)
+            self._registry.put(model.name, self._registry.clone_of(source), template=False)
             changed.add(model.name)
         return changed

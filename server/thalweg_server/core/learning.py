@@ -67,6 +67,7 @@ class Lesson:
 class Learner:
     """Applies `Learned` events: the same events in the same order give the same models."""
 
+    engine: Engine
     registry: Registry
     ledger: Ledger
     judge: Judge
@@ -93,14 +94,14 @@ class Learner:
         yield from self._learn_run(event.batch, run)
 
     def _learn_run(self, batch: Batch, run: Sequence[tuple[int, Model]]) -> Iterator[Lesson]:
-        outcomes = _teach(batch, run, predict=True)
+        slots = [c.slot for _, model in run for c in model.candidates]
+        rows = [row for row, model in run for _ in model.candidates]
+        outcomes = self.engine.learn(slots, rows, batch)
+        item = 0
         for row, model in run:
-            answers = []
-            for candidate in model.candidates:
-                item, outcome = next(outcomes[candidate.engine])
-                answers.append(outcome.answer(item))
-                candidate.learned += item not in outcome.unlearned
-            lesson = Lesson(row, model, model.order, answers)
+            first, item = item, item + len(model.candidates)
+            lesson = Lesson(row, model, model.order, outcomes.between(first, item))
+            _count_learned(model, outcomes, first)
             yield self._absorb(lesson, batch.target(row), batch.day(row))
 
     def _learn_predicted(self, event: Learned, row: int) -> Iterator[Lesson | tuple[int, Refusal]]:
@@ -117,13 +118,12 @@ class Learner:
         if request_id := event.batch.request_ids.get(row):
             self.ledger.record(request_id, Done(question.model, event.at))
         asked = event.batch.reworded(row, question)
-        outcomes = _teach(asked, [(0, model)], predict=False)
+        slots = [candidate.slot for candidate in model.candidates]
+        outcomes = self.engine.learn(slots, [0] * len(slots), asked, predict=False)
+        _count_learned(model, outcomes, 0)
         answers, unscored = [], set()
-        for position, candidate in enumerate(model.candidates):
-            item, outcome = next(outcomes[candidate.engine])
-            candidate.learned += item not in outcome.unlearned
-            raised = outcome.answer(item)
-            stored = pending.answers.get(candidate.uploaded)
+        for position, raised in enumerate(outcomes.between(0, len(slots))):
+            stored = pending.answers.get(model.candidates[position].uploaded)
             if stored is None:  # added since: it learns, and there is nothing to score
                 unscored.add(position)
                 stored = raised
@@ -148,21 +148,11 @@ class Learner:
         return lesson
 
 
-def _teach(
-    batch: Batch, run: Sequence[tuple[int, Model]], *, predict: bool
-) -> dict[Engine, Iterator[tuple[int, Outcomes]]]:
-    """Each engine's outcomes, item by item, in the order of rows and their candidates."""
-    work: dict[Engine, tuple[list[int], list[int]]] = {}
-    for row, model in run:
-        for candidate in model.candidates:
-            slots, rows = work.setdefault(candidate.engine, ([], []))
-            slots.append(candidate.loaded.slot)
-            rows.append(row)
-    outcomes: dict[Engine, Iterator[tuple[int, Outcomes]]] = {}
-    for engine, (slots, rows) in work.items():
-        outcome = engine.learn(slots, rows, batch, predict=predict)
-        outcomes[engine] = iter([(item, outcome) for item in range(len(slots))])
-    return outcomes
+def _count_learned(model: Model, outcomes: Outcomes, first: int) -> None:
+    unlearned = outcomes.unlearned
+    for item, candidate in enumerate(model.candidates, first):
+        if item not in unlearned:
+            candidate.learned += 1
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from thalweg_server.core.errors import BadRequest
 from thalweg_server.core.globs import compile_glob
 from thalweg_server.core.model import Candidate, Judge, Model
 from thalweg_server.core.observation import Flavor
+from thalweg_server.core.ports import Engine
 from thalweg_server.core.registry import Registry
 from thalweg_server.core.scores import Score, Scoreboard
 from thalweg_server.core.selection import loss
@@ -60,8 +61,9 @@ class Page:
 class Catalogue:
     """Describes what the registry holds."""
 
-    def __init__(self, registry: Registry, judge: Judge, board: Scoreboard) -> None:
+    def __init__(self, registry: Registry, engine: Engine, judge: Judge, board: Scoreboard) -> None:
         self._registry = registry
+        self._engine = engine
         self._judge = judge
         self._board = board
 
@@ -125,13 +127,13 @@ class Catalogue:
     def _candidate(
         self, model: Model, candidate: Candidate, template: bool, measure: bool
     ) -> CandidateView:
-        slot = candidate.loaded.slot
+        slot, engine = candidate.slot, self._engine
         return CandidateView(
             name=candidate.name,
             estimator=candidate.loaded.estimator,
-            engine=candidate.engine.name,
-            engine_reason=candidate.engine.reason(slot),
-            state_bytes=candidate.engine.state_bytes(slot) if measure else 0,
+            engine=engine.name,
+            engine_reason=engine.reason(slot),
+            state_bytes=engine.state_bytes(slot) if measure else 0,
             learned=candidate.learned,
             score=Score() if template else self._judge.score(candidate),
             champion=candidate is model.champion,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from thalweg_server.core.observation import NO_DAY, Context, Flavor, Target
-from thalweg_server.core.ports import Answer, Engine, Loaded
+from thalweg_server.core.ports import Answer, Loaded
 from thalweg_server.core.scores import Score, Scoreboard
 from thalweg_server.core.selection import ranking
 
@@ -17,15 +17,15 @@ class Candidate:
 
     Args:
         name: its name, unique in the model.
-        engine: what runs it.
-        loaded: the engine's slot number and what the engine found out about it.
+        slot: the engine's number for it.
+        loaded: what the engine found out about the upload that it is, or is a clone of.
         context: what to add to its `x`.
         row: its row of the scoreboard.
         uploaded: number of the upload it came with; a later upload has a larger one.
     """
 
     name: str
-    engine: Engine
+    slot: int
     loaded: Loaded
     context: tuple[Context, ...]
     row: int

@@ -51,12 +51,15 @@ class Outcomes:
     errors: Mapping[int, str] = field(default_factory=dict)
     unlearned: frozenset[int] = frozenset()
 
-    def answer(self, item: int) -> Answer:
-        """The answer of one item, with whatever its predict or learn raised."""
+    def between(self, first: int, last: int) -> Sequence[Answer]:
+        """The answers of items first to last - 1, with whatever their predict or learn raised."""
         if self.answers:
-            return self.answers[item]
-        value = float(self.values[item])
-        return Answer(value=None if math.isnan(value) else value, error=self.errors.get(item, ""))
+            return self.answers[first:last]
+        values = self.values[first:last].tolist()
+        return [
+            Answer(None if math.isnan(value) else value, error=self.errors.get(item, ""))
+            for item, value in enumerate(values, first)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

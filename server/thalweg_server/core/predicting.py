@@ -10,7 +10,7 @@ from thalweg_server.core.errors import BadRequest, EstimatorFailed
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.model import Candidate, Model, best_answer
 from thalweg_server.core.observation import NO_DAY, Context, Flavor, Question
-from thalweg_server.core.ports import Answer
+from thalweg_server.core.ports import Answer, Engine
 from thalweg_server.core.registry import Registry
 from thalweg_server.core.validation import check_day
 
@@ -39,7 +39,8 @@ class Reply:
 class Oracle:
     """Asks the candidates of models."""
 
-    def __init__(self, registry: Registry, limits: Limits) -> None:
+    def __init__(self, registry: Registry, engine: Engine, limits: Limits) -> None:
+        self._engine = engine
         self._registry = registry
         self._limits = limits
 
@@ -99,12 +100,13 @@ class Oracle:
             _check_context(model.candidates[position], question)
         answers: dict[int, Answer] = {}
         for position in asked:
-            answers[position] = _one(model.candidates[position], question)
+            answers[position] = self._answers(model.candidates[position], [question])[0]
             if not everyone and answers[position].usable:
                 break
         if all(answer.error for answer in answers.values()):
             raise _nobody(model, answers)
         positions = sorted(answers)
+        later = [replace(question, day=question.day + i) for i in range(1, days)]
         ranked = [positions.index(i) for i in order if i in answers]
         listed = [answers[i] for i in positions]
         chosen = best_answer(ranked, listed)
@@ -114,19 +116,11 @@ class Oracle:
             answers=listed,
             chosen=chosen,
             champion=model.champion.name,
-            forecast=_forecast(model.candidates[positions[chosen]], question, days, listed[chosen]),
+            forecast=[listed[chosen], *self._answers(model.candidates[positions[chosen]], later)],
         )
 
-
-def _one(candidate: Candidate, question: Question) -> Answer:
-    return candidate.engine.predict([candidate.loaded.slot], [question])[0]
-
-
-def _forecast(
-    candidate: Candidate, question: Question, days: int, first: Answer
-) -> Sequence[Answer]:
-    later = [replace(question, day=question.day + i) for i in range(1, days)]
-    return [first, *candidate.engine.predict([candidate.loaded.slot] * len(later), later)]
+    def _answers(self, candidate: Candidate, questions: Sequence[Question]) -> list[Answer]:
+        return self._engine.predict([candidate.slot] * len(questions), questions)
 
 
 def _check_context(candidate: Candidate, question: Question) -> None:

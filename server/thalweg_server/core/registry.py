@@ -10,6 +10,7 @@ from thalweg_server.core.errors import LimitReached, NotAnEstimator, UnknownCand
 from thalweg_server.core.globs import compile_glob, literal_characters
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.model import Candidate, Judge, Model
+from thalweg_server.core.ports import Engine
 from thalweg_server.core.scores import Scoreboard
 from thalweg_server.core.validation import shown
 
@@ -27,12 +28,14 @@ class Registry:
     """Models and templates by name. Written by one thread.
 
     Args:
+        engine: what runs candidates.
         board: where candidates of models have their scores.
         judge: orders candidates.
         limits: how many there may be.
     """
 
-    def __init__(self, board: Scoreboard, judge: Judge, limits: Limits) -> None:
+    def __init__(self, engine: Engine, board: Scoreboard, judge: Judge, limits: Limits) -> None:
+        self._engine = engine
         self.models: dict[str, Model] = {}
         self.templates: dict[str, Template] = {}
         self._board = board
@@ -88,17 +91,22 @@ class Registry:
         model = Model(name, label_kind=_label_kind(sources))
         try:
             for source in sources:
-                model.candidates.append(clone_of(source))
+                model.candidates.append(self.clone_of(source))
         except BaseException:
             self.discard(model)
             raise
         model.order = list(range(len(sources)))
         return model
 
+    def clone_of(self, source: Candidate) -> Candidate:
+        """A candidate with a copy of the other's estimator, learned state included, no score."""
+        slot = self._engine.clone(source.slot)
+        return replace(source, slot=slot, row=-1, learned=0)
+
     def discard(self, model: Model) -> None:
         """Lets go of the clones of a model that is not registered."""
         for candidate in model.candidates:
-            candidate.engine.drop([candidate.loaded.slot])
+            self._engine.drop([candidate.slot])
 
     def put(self, name: str, candidate: Candidate, *, template: bool) -> Model:
         """Adds the candidate, in place of one of its name; its score starts from nothing."""
@@ -180,7 +188,7 @@ class Registry:
 
     def _let_go(self, model: Model, candidate: Candidate, *, template: bool) -> None:
         model.candidates.remove(candidate)
-        candidate.engine.drop([candidate.loaded.slot])
+        self._engine.drop([candidate.slot])
         if not template:
             self._board.remove(candidate.row)
 
@@ -196,19 +204,6 @@ class Registry:
                 f"the server holds {self._limits.models_max} models and templates, the most there "
                 "may be: delete some first"
             )
-
-
-def clone_of(source: Candidate, uploaded: int | None = None) -> Candidate:
-    """A candidate with a copy of the other's estimator, learned state included, and no score."""
-    slot = source.engine.clone(source.loaded.slot)
-    return Candidate(
-        name=source.name,
-        engine=source.engine,
-        loaded=replace(source.loaded, slot=slot),
-        context=source.context,
-        row=-1,
-        uploaded=source.uploaded if uploaded is None else uploaded,
-    )
 
 
 def _label_kind(candidates: list[Candidate]) -> type | None:

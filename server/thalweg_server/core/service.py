@@ -64,14 +64,14 @@ class Service:
         self.listeners: list[Listener] = []
         self.board = Scoreboard()
         self.judge = Judge(Flavor.REGRESSION, self.board, champion_metric)
-        self.registry = Registry(self.board, self.judge, limits)
+        self.registry = Registry(engine, self.board, self.judge, limits)
         self.ledger = Ledger(limits)
         self.streams = Streams(limits)
-        self.catalogue = Catalogue(self.registry, self.judge, self.board)
-        self.oracle = Oracle(self.registry, limits)
+        self.catalogue = Catalogue(self.registry, engine, self.judge, self.board)
+        self.oracle = Oracle(self.registry, engine, limits)
         self.store = store
         self.flavor: Flavor | None = None
-        self._learner = Learner(self.registry, self.ledger, self.judge, self.totals)
+        self._learner = Learner(engine, self.registry, self.ledger, self.judge, self.totals)
         self._intake = Intake(self.registry, engine, limits)
         self._engine = engine
         self._clock = clock
@@ -137,7 +137,7 @@ class Service:
         """One candidate as dill bytes; raises UnknownModel, UnknownCandidate, EstimatorFailed."""
         self.ready()
         found = self.registry.candidate(self.registry.get(name, template=template), candidate)
-        return found.engine.dump(found.loaded.slot)
+        return self._engine.dump(found.slot)
 
     # --- Predict ------------------------------------------------------------------------------
 

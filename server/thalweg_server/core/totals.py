@@ -30,8 +30,10 @@ class Totals:
         totals = self.candidates.get(candidate)
         if totals is None:
             totals = self.candidates[candidate] = CandidateTotals()
-        if not answer.usable:
-            totals.nonfinite += not answer.error
-            return
-        totals.scored += 1
-        totals.absolute_error += error or 0.0
+        if error is not None:
+            totals.scored += 1
+            totals.absolute_error += error
+        elif answer.usable:
+            totals.scored += 1
+        elif not answer.error:
+            totals.nonfinite += 1
