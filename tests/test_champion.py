@@ -143,5 +143,10 @@ def test_rmse_can_decide(start_server: Any, connect: Any) -> None:
 
 def test_ranking_names_everyone_once() -> None:
     """The eligible by loss, then the others in order of their uploads."""
-    standings = [(0, None, 1.0), (10, 3.0, 0.0), (1, 0.1, 0.0), (5, 2.0, 0.0)]
-    assert ranking(standings) == [3, 1, 0, 2]
+    assert ranking([0, 10, 1, 5], [None, 3.0, 0.1, 2.0], [1.0, 0.0, 0.0, 0.0]) == [3, 1, 0, 2]
+
+
+def test_ranking_compares_all_by_the_fallback_where_one_has_no_loss() -> None:
+    """One eligible candidate without a loss is enough; one that is not eligible is not."""
+    assert ranking([9, 9, 9], [0.5, None, 0.4], [0.3, 0.2, 0.1]) == [2, 1, 0]
+    assert ranking([9, 1, 9], [0.5, None, 0.6], [0.3, 0.2, 0.1]) == [0, 2, 1]

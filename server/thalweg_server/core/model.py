@@ -82,13 +82,13 @@ class Judge:
 
     def reselect(self, model: Model) -> None:
         """Puts the model's candidates in order anew."""
-        if len(model.candidates) == 1:
+        rows = [candidate.row for candidate in model.candidates]
+        if len(rows) == 1:
             model.order = [0]
         elif self._numeric:
-            standing, metric = self._board.value_standing, self._metric
-            model.order = ranking([standing(c.row, metric) for c in model.candidates])
+            model.order = ranking(*self._board.value_standings(rows, self._metric))
         else:
-            model.order = ranking([self._board.label_standing(c.row) for c in model.candidates])
+            model.order = ranking(*self._board.label_standings(rows))
 
     def add(self, row: int, target: Target, answer: Answer) -> float | None:
         """Scores one answer in a row of the scoreboard; returns its absolute error, if any."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +25,6 @@ PREDICTION_MAX = 1e100
 PROBABILITY_MIN = 1e-15
 """What a class that an answer lacks is given, so that log loss stays finite."""
 
-
-Standing: TypeAlias = tuple[int, float | None, float]
-"""Scored predictions, loss (None where there is none), and the loss to compare by instead."""
 
 _ARRAYS = ("count", "nonfinite", "mae", "mse", "recent", "correct", "log_loss", "weighed")
 
@@ -106,16 +102,26 @@ class Scoreboard:
             loss, mean = _log_loss(target, answer), float(self.log_loss[row])
             self.log_loss[row] = mean + (1.0 / n) * (loss - mean)
 
-    def value_standing(self, row: int, metric: str) -> Standing:
-        """What champions are chosen by: count and MAE, or RMSE."""
-        loss = self._mae[row] if metric == "mae" else self._mse[row] ** 0.5
-        return self._count[row], loss, 0.0
+    def value_standings(
+        self, rows: Sequence[int], metric: str
+    ) -> tuple[list[int], list[float | None]]:
+        """What champions are chosen by: scored predictions, and MAE or RMSE."""
+        count = self._count
+        if metric == "mae":
+            mae = self._mae
+            return [count[row] for row in rows], [mae[row] for row in rows]
+        return [count[row] for row in rows], [self._mse[row] ** 0.5 for row in rows]
 
-    def label_standing(self, row: int) -> Standing:
-        """What champions are chosen by: count, log loss where there is one, error rate."""
-        count = int(self.count[row])
-        loss = float(self.log_loss[row]) if self.weighed[row] == count else None
-        return count, loss, 1.0 - int(self.correct[row]) / max(count, 1)
+    def label_standings(
+        self, rows: Sequence[int]
+    ) -> tuple[list[int], list[float | None], list[float]]:
+        """Likewise: scored predictions, log loss where there is one, and error rate."""
+        scores = [self.label_score(row) for row in rows]
+        return (
+            [score.count for score in scores],
+            [score.log_loss for score in scores],
+            [1.0 - (score.accuracy or 0.0) for score in scores],
+        )
 
     def value_score(self, row: int) -> Score:
         """The score of a regression candidate."""

@@ -18,6 +18,7 @@ from thalweg_server.core.ports import Answer, Loaded, Outcomes
 from thalweg_server.core.scores import PREDICTION_MAX
 from thalweg_server.engines.asking import ask
 from thalweg_server.engines.kinds import check_kind, final_step, known_classes, plain
+from thalweg_server.engines.progression import Progression
 
 REPR_MAX, ERROR_MAX = 8_192, 500
 """Characters of a repr and of an error that are kept: both travel in replies of bounded size."""
@@ -35,14 +36,11 @@ class _Cell:
     own_label: bool
     """Whether predict_one is more than the most probable class."""
     numeric: bool = field(init=False)
-    predict_one: Callable[[Any], Any] = field(init=False)
-    learn_one: Callable[[Any, Any], object] = field(init=False)
+    progression: Progression = field(init=False)
 
     def __post_init__(self) -> None:
         self.numeric = self.flavor is Flavor.REGRESSION
-        # Bound once, called for every row.
-        self.predict_one = getattr(self.estimator, "predict_one", None)  # type: ignore[assignment]
-        self.learn_one = self.estimator.learn_one
+        self.progression = Progression(self.estimator)
 
 
 class RiverEngine:
@@ -107,17 +105,13 @@ class RiverEngine:
             if row != last:  # the candidates of a model come one behind the other
                 question, target, last = batch.question(row), batch.target(row), row
             x = question.x(cell.context)
-            answer = Answer()
+            answer, seen = _progressive(cell, x) if predict else (Answer(), None)
             answers.append(answer)
-            if predict and cell.numeric:
-                try:
-                    answer.value = _usable(cell.predict_one(x))
-                except BaseException as error:
-                    answer.error = _text(error)
-            elif predict:
-                answer = answers[-1] = _answer(cell, x, _live)
             try:
-                cell.learn_one(x, target)
+                if seen is None:
+                    cell.estimator.learn_one(x, target)
+                else:
+                    cell.progression.learn_one(seen, target)
             except BaseException as error:
                 unlearned.add(item)
                 answer.error = answer.error or _text(error)
@@ -183,6 +177,17 @@ def _label_methods(estimator: Any, flavor: Flavor) -> tuple[bool, bool]:
 
 def _live(estimator: Any, x: Any, method: str) -> Any:
     return getattr(estimator, method)(x)
+
+
+def _progressive(cell: _Cell, x: Features) -> tuple[Answer, list[Any] | None]:
+    """The answer of the live estimator, and what its progression needs to learn the same x."""
+    if not cell.numeric:
+        return _answer(cell, x, _live), None
+    try:
+        value, seen = cell.progression.predict_one(x)
+        return Answer(_usable(value)), seen
+    except BaseException as error:
+        return Answer(error=_text(error)), None
 
 
 def _answer(cell: _Cell, x: Features, call: Call) -> Answer:
