@@ -44,9 +44,9 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=1_000)
-    parser.add_argument("--days", type=int, default=2, help="days of one measurement")
-    parser.add_argument("--warm-up", type=int, default=14, help="days learned before")
-    parser.add_argument("--pairs", type=int, default=21)
+    parser.add_argument("--days", type=int, default=4, help="days of one measurement")
+    parser.add_argument("--warm-up", type=int, default=12, help="days learned before")
+    parser.add_argument("--pairs", type=int, default=15)
     asked = parser.parse_args()
     data = sales(asked.items)
     models = {item: [make() for make in CANDIDATES.values()] for item in data.ids}
