@@ -1,0 +1,229 @@
+"""A fleet: all candidates of one plan and the same hyper-parameters, a row of memory each."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Thread
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from river import compose
+
+from thalweg_server.core.observation import Context
+from thalweg_server.engines.compiled.block import Block
+from thalweg_server.engines.compiled.cache import Kernel, KernelCache
+from thalweg_server.engines.compiled.composer import Composer
+from thalweg_server.engines.compiled.errors import Unlowerable
+from thalweg_server.engines.compiled.layout import ROW_WORDS_MAX, STUCK, Layout
+from thalweg_server.engines.compiled.plan import Plan, components
+
+Key: TypeAlias = tuple[Any, ...]
+
+ITEMS_PER_THREAD_MIN = 1_000
+"""About a millisecond's work, beside which starting a thread is cheap."""
+
+
+@dataclass(slots=True)
+class Answers:
+    """What a kernel made of its items: values (NaN: none usable), and what became of each."""
+
+    values: NDArray[np.float64]
+    status: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Rows of candidates, and the kernel that runs over them.
+
+    Args:
+        plan: what the candidates are made of.
+        skeleton: a River estimator like them that has learned nothing.
+        context: what of an observation's frame they see in `x`.
+    """
+
+    plan: Plan
+    skeleton: Any
+    context: tuple[Context, ...]
+    layout: Layout
+    kernel: Kernel
+    sizes: NDArray[np.int64]
+    scratch_length: int
+    constants: Sequence[Any]
+    threads: int = 1
+    _block: Block = field(init=False)
+    _used: int = 0
+    _free: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._block = Block(self.layout.words)
+
+    @property
+    def row_bytes(self) -> int:
+        """Memory of one candidate."""
+        return 8 * self.layout.words
+
+    def __len__(self) -> int:
+        return self._used - len(self._free)
+
+    def add(self, estimator: Any) -> int:
+        """A row with an estimator's state; raises Unlowerable and then has none."""
+        row = self._reserve()
+        views = self.layout.views(self._block.floats[row])
+        parts = components(estimator)
+        try:
+            for (_, part), leaf, arrays in zip(parts, self.plan.leaves, views, strict=True):
+                leaf.step.lower(part, arrays)
+        except BaseException:
+            self.drop(row)
+            raise
+        return row
+
+    def lift(self, row: int) -> Any:
+        """A genuine River estimator with the state of a row."""
+        estimator = copy.deepcopy(self.skeleton)
+        views = self.layout.views(self._block.floats[row])
+        parts = components(estimator)
+        for (_, part), leaf, arrays in zip(parts, self.plan.leaves, views, strict=True):
+            leaf.step.lift(arrays, part)
+        _build_plans(estimator)
+        return estimator
+
+    def clone(self, row: int) -> int:
+        """A copy of a row."""
+        new = self._reserve()
+        rows = self._block.floats
+        rows[new] = rows[row]
+        return new
+
+    def drop(self, row: int) -> None:
+        """Forgets a row."""
+        self._block.floats[row] = 0.0
+        self._free.append(row)
+
+    def unstick(self, row: int) -> None:
+        """Lets the kernel run a row again that it was unsure of."""
+        self._block.ints[row, STUCK] = 0
+
+    def run(
+        self,
+        rows: NDArray[np.int64],
+        days: NDArray[np.int64],
+        targets: NDArray[np.float64],
+        table: NDArray[np.float64],
+        *,
+        predict: bool,
+        learn: bool,
+    ) -> Answers:
+        """Each item in order: its row predicts, then learns.
+
+        The kernel holds no GIL. Threads share the work by row, so that each row's items stay
+        in order.
+        """
+        answers = Answers(np.full(len(rows), np.nan), np.zeros(len(rows), np.int64))
+        parts = self.threads if len(rows) >= ITEMS_PER_THREAD_MIN * self.threads else 1
+
+        def run(part: int) -> None:
+            self.kernel.run(
+                *(rows, days, targets, table, predict, learn, part, parts),
+                *(answers.values, answers.status),
+                *(self._block.floats, self._block.ints, self._block.halves),
+                *(self.layout.starts, self.layout.lengths, self.sizes),
+                *(np.empty(self.scratch_length), np.zeros(1, np.int64)),
+                *self.constants,
+            )
+
+        others = [Thread(target=run, args=(part,)) for part in range(1, parts)]
+        for thread in others:
+            thread.start()
+        run(0)
+        for thread in others:
+            thread.join()
+        return answers
+
+    def _reserve(self) -> int:
+        if self._free:
+            return self._free.pop()
+        if self._used == len(self._block):
+            self._block.grow()
+        self._used += 1
+        return self._used - 1
+
+
+@dataclass(slots=True)
+class Fleets:
+    """All fleets, found by what they are made of.
+
+    Args:
+        kernels: where their code comes from.
+        threads: how many may run one kernel at a time.
+    """
+
+    kernels: KernelCache = field(default_factory=KernelCache)
+    threads: int = 1
+    _fleets: list[Fleet] = field(default_factory=list)
+    _by_key: dict[Key, int] = field(default_factory=dict)
+
+    def __getitem__(self, number: int) -> Fleet:
+        return self._fleets[number]
+
+    def __len__(self) -> int:
+        return len(self._fleets)
+
+    def find(self, plan: Plan, estimator: Any, context: tuple[Context, ...]) -> int:
+        """Number of the fleet for such an estimator, made where there is none.
+
+        Raises:
+            Unlowerable: it would take too much memory per candidate, or too many kernels.
+        """
+        key = _key(plan, context)
+        number = self._by_key.get(key)
+        if number is None:
+            self._fleets.append(self._make(plan, estimator, context))
+            number = self._by_key[key] = len(self._fleets) - 1
+        return number
+
+    def _make(self, plan: Plan, estimator: Any, context: tuple[Context, ...]) -> Fleet:
+        layout = Layout([leaf.step.arrays for leaf in plan.leaves])
+        if layout.words > ROW_WORDS_MAX:
+            raise Unlowerable(f"a candidate would take {8 * layout.words} bytes")
+        composer = Composer(plan)
+        source = composer.source()
+        return Fleet(
+            plan=plan,
+            skeleton=estimator.clone(),
+            context=context,
+            layout=layout,
+            kernel=self.kernels.get(source),
+            sizes=np.array(composer.sizes, np.int64),
+            scratch_length=composer.scratch_length,
+            constants=[each for leaf in plan.leaves for each in leaf.step.constants.values()],
+            threads=self.threads,
+        )
+
+
+def _build_plans(estimator: Any) -> None:
+    """Has pipelines cache their order of execution, as those have that have learned."""
+    if type(estimator) is compose.Pipeline:
+        estimator._build_plan()
+        for part in estimator.steps.values():
+            _build_plans(part)
+    elif type(estimator) is compose.TransformerUnion:
+        for part in estimator.transformers.values():
+            _build_plans(part)
+
+
+def _key(plan: Plan, context: tuple[Context, ...]) -> Key:
+    steps = tuple(
+        (
+            leaf.step.kind,
+            leaf.step.inputs,
+            leaf.step.outputs,
+            tuple(leaf.step.arrays),
+            tuple((name, value.tobytes()) for name, value in leaf.step.constants.items()),
+        )
+        for leaf in plan.leaves
+    )
+    return (plan.root.shape, plan.names, plan.reads, plan.taken, steps, context)

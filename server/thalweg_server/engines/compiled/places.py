@@ -1,0 +1,52 @@
+"""Where each candidate is: the engine's slot numbers, and what they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+RIVER, PENDING, GONE = -1, -2, -3
+"""Stand for a fleet's number: in the river engine; until its features are known; dropped."""
+
+SLOTS_FIRST = 64
+
+
+@dataclass(slots=True)
+class Places:
+    """A fleet and a row for every slot, as arrays.
+
+    In the river engine the row is that engine's slot; until its features are known, it is the
+    number of the prototype that a candidate waits with.
+    """
+
+    fleets: NDArray[np.int64] = field(default_factory=lambda: np.full(SLOTS_FIRST, GONE, np.int64))
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(SLOTS_FIRST, np.int64))
+    reasons: dict[int, str] = field(default_factory=dict)
+    _next: int = 0
+
+    def of(self, slot: int) -> tuple[int, int]:
+        """Fleet and row."""
+        return int(self.fleets[slot]), int(self.rows[slot])
+
+    def hold(self, fleet: int, row: int, reason: str = "") -> int:
+        """A new slot."""
+        slot, self._next = self._next, self._next + 1
+        if slot == len(self.fleets):
+            self.fleets = np.concatenate((self.fleets, np.full(slot, GONE, np.int64)))
+            self.rows = np.concatenate((self.rows, np.zeros(slot, np.int64)))
+        self.put(slot, fleet, row, reason)
+        return slot
+
+    def put(self, slot: int, fleet: int, row: int, reason: str = "") -> None:
+        """Moves a slot; `reason` says why it runs in the river engine."""
+        self.fleets[slot] = fleet
+        self.rows[slot] = row
+        if fleet == RIVER:
+            self.reasons[slot] = reason
+
+    def forget(self, slot: int) -> None:
+        """Drops a slot."""
+        self.fleets[slot] = GONE
+        self.reasons.pop(slot, None)
