@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from thalweg_server.core.observation import Batch, Context, Features, Flavor, Qu
 from thalweg_server.core.ports import Answer, Loaded, Outcomes
 from thalweg_server.core.scores import PREDICTION_MAX
 from thalweg_server.engines.asking import ask
+from thalweg_server.engines.copying import Mould
 from thalweg_server.engines.kinds import check_kind, final_step, known_classes, plain
 from thalweg_server.engines.progression import Progression
 
@@ -55,6 +55,7 @@ class RiverEngine:
     def __init__(self) -> None:
         self._cells: dict[int, _Cell] = {}
         self._next_slot = 0
+        self._moulds: dict[int, Mould] = {}
 
     def load(self, payload: bytes, flavor: Flavor, context: Sequence[Context]) -> Loaded:
         """See `Engine.load`."""
@@ -71,7 +72,9 @@ class RiverEngine:
         """See `Engine.clone`. Raises EstimatorFailed where the estimator cannot be copied."""
         cell = self._cells[slot]
         try:
-            estimator = copy.deepcopy(cell.estimator)
+            if slot not in self._moulds:
+                self._moulds[slot] = Mould(cell.estimator)
+            estimator = self._moulds[slot].cast()
         except BaseException as error:
             raise EstimatorFailed(f"the estimator cannot be copied: {_text(error)}") from error
         return self._hold(
@@ -82,6 +85,7 @@ class RiverEngine:
         """See `Engine.drop`."""
         for slot in slots:
             del self._cells[slot]
+            self._moulds.pop(slot, None)
 
     def predict(self, slots: Sequence[int], questions: Sequence[Question]) -> list[Answer]:
         """See `Engine.predict`."""
@@ -96,6 +100,8 @@ class RiverEngine:
     ) -> Outcomes:
         """See `Engine.learn`."""
         cells = self._cells
+        for slot in self._moulds.keys() & set(slots):
+            del self._moulds[slot]  # a clone is of what a slot is now
         answers: list[Answer] = []
         unlearned: set[int] = set()
         question, last = Question(""), -1
