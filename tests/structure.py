@@ -18,6 +18,10 @@ import numpy as np
 _ATOMS = (int, str, bytes, bytearray, complex, type, type(None), type(Ellipsis), types.ModuleType)
 
 
+PLAN = ("_plan", "_inference_transformers", "_last_step_cached", "_last_step_params")
+"""What River's pipeline remembers of its own steps from its first use on: no state."""
+
+
 def difference(left: Any, right: Any, *, ignoring: Collection[str] = ()) -> str:
     """Return where two objects first differ, with both values; empty where they do not.
 
@@ -26,7 +30,7 @@ def difference(left: Any, right: Any, *, ignoring: Collection[str] = ()) -> str:
         right: what it is now.
         ignoring: attributes to pass over, such as generators that River seeds from the clock.
     """
-    return next(_Walk(ignoring).differences("", left, right), "")
+    return next(_Walk({*ignoring, *PLAN}).differences("", left, right), "")
 
 
 def snapshot(value: Any) -> Any:
@@ -95,7 +99,8 @@ class _Walk:
 
     def _mapping(self, path: str, left: Mapping[Any, Any], right: Mapping[Any, Any]) -> Any:
         # In order: the order of keys reaches the last bits of what an estimator computes.
-        yield from self._sequence(f"{path}.keys", list(left), list(right))
+        keys = [[key for key in each if key not in self._ignoring] for each in (left, right)]
+        yield from self._sequence(f"{path}.keys", *keys)
         for key in left:
             if key in right and key not in self._ignoring:
                 yield from self.differences(f"{path}[{key!r}]", left[key], right[key])
