@@ -50,11 +50,6 @@ class Worker:
         self._thread = threading.Thread(target=self._work, name="thalweg-worker", daemon=True)
         self._thread.start()
 
-    @property
-    def waiting(self) -> int:
-        """Jobs that wait for their turn."""
-        return self._tokens.qsize()
-
     def call(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Runs a short function, before any slice that waits; raises Overloaded.
 
