@@ -1,7 +1,7 @@
 """Real servers for tests: in this process, on free ports.
 
-`regression`, `binary` and `multiclass` share one server and begin with a reset; `server` and
-`start_server` give a test one of its own.
+`regression`, `binary` and `multiclass` share one server per engine and begin with a reset;
+`server` and `start_server` give a test one of its own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from thalweg.v1 import forecaster_pb2_grpc
 from thalweg_server.config import Config
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.observation import Flavor
+from thalweg_server.core.ports import Engine
+from thalweg_server.engines.river import RiverEngine
 from thalweg_server.server import BackgroundServer
 
 StartServer = Callable[..., BackgroundServer]
@@ -74,11 +76,20 @@ def connect() -> Iterator[Connect]:
         )
 
 
-@pytest.fixture(scope="session")
-def shared_wire() -> Iterator[Wire]:
-    """A client of the server that tests share."""
-    config = Config(port=0, metrics_port=0)
-    with BackgroundServer(config) as server, grpc.insecure_channel(server.address) as channel:
+ENGINES: dict[str, Callable[[], Engine | None]] = {
+    "compiled": lambda: None,  # what a server has by default
+    "river": RiverEngine,
+}
+
+
+@pytest.fixture(scope="session", params=ENGINES.values(), ids=ENGINES)
+def shared_wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
+    """A client of the server that tests share, once for each engine: both mean the same."""
+    config, engine = Config(port=0, metrics_port=0), request.param()
+    with (
+        BackgroundServer(config, engine=engine) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
         yield Wire(server, channel)
 
 

@@ -22,15 +22,18 @@ PLAN = ("_plan", "_inference_transformers", "_last_step_cached", "_last_step_par
 """What River's pipeline remembers of its own steps from its first use on: no state."""
 
 
-def difference(left: Any, right: Any, *, ignoring: Collection[str] = ()) -> str:
+def difference(
+    left: Any, right: Any, *, ignoring: Collection[str] = (), whole_numbers: bool = True
+) -> str:
     """Return where two objects first differ, with both values; empty where they do not.
 
     Args:
         left: what it was.
         right: what it is now.
         ignoring: attributes to pass over, such as generators that River seeds from the clock.
+        whole_numbers: whether 2 and 2.0 are different.
     """
-    return next(_Walk({*ignoring, *PLAN}).differences("", left, right), "")
+    return next(_Walk({*ignoring, *PLAN}, whole_numbers).differences("", left, right), "")
 
 
 def snapshot(value: Any) -> Any:
@@ -41,13 +44,17 @@ def snapshot(value: Any) -> Any:
 class _Walk:
     """One comparison; remembers the pairs seen, so that cycles end."""
 
-    def __init__(self, ignoring: Collection[str]) -> None:
+    def __init__(self, ignoring: Collection[str], whole_numbers: bool) -> None:
         self._ignoring = ignoring
+        self._whole_numbers = whole_numbers
         self._seen: set[tuple[int, int]] = set()
         self._kept: list[Any] = []  # an id is only unique while its object lives
 
     def differences(self, path: str, left: Any, right: Any) -> Iterator[str]:
-        if type(left) is not type(right):
+        if not self._whole_numbers and {type(left), type(right)} == {int, float}:
+            if left != right:
+                yield f"{path}: {left!r} is now {right!r}"
+        elif type(left) is not type(right):
             yield f"{path}: {type(left).__name__} is now {type(right).__name__}"
         elif isinstance(left, float):
             if struct.pack("<d", left) != struct.pack("<d", right):

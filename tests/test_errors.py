@@ -72,6 +72,7 @@ def wait_until(condition: object) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{c.reason}: {c.name}" for c in CASES])
+@pytest.mark.usefixtures("shared_wire")  # once per engine
 def test_a_mistake_is_refused_with_its_reason(case: Case, request: pytest.FixtureRequest) -> None:
     """Status, ErrorInfo, BadRequest and text tell what is wrong, and nothing has changed."""
     wire: Wire = request.getfixturevalue(case.server)

@@ -61,7 +61,8 @@ def test_regression_equals_a_river_loop(make: Any, regression: Wire) -> None:
         assert response.candidates[0].prediction.value == answer == asked.prediction.value
     score = response.scores[0]
     assert (score.mae, score.rmse, score.count) == (mae.get(), rmse.get(), ROWS)
-    assert not difference(loop, regression.estimator("m"))
+    # A lowered candidate keeps every number in eight bytes of float.
+    assert not difference(loop, regression.estimator("m"), whole_numbers=False)
 
 
 CLASSIFIERS = {

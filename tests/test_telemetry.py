@@ -242,14 +242,15 @@ def test_a_page_without_changes_is_the_same_object() -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 1, 100])
-def test_a_model_in_the_middle_of_a_change_does_not_fail_a_scrape(limit: int) -> None:
+def test_a_model_in_the_middle_of_a_change_does_not_fail_a_scrape(
+    monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
     """The order of candidates may be stale, or missing, the moment a scrape reads it."""
     service = make_service()
     telemetry = Telemetry(service, model_limit=limit)
     upload(service, "item", "mean", mean())
-    model = service.registry.models["item"]
     for order in ([], [1], [7, 0]):
-        model.order = order
+        monkeypatch.setattr(Model, "order", order)
         service.listeners[0]({"item"})
         telemetry.page()
     service.registry.models["half"] = Model("half")

@@ -107,14 +107,13 @@ def test_the_engine_keeps_nothing_of_what_was_refused_or_removed(regression: Wir
         wire.upload("m", preprocessing.StandardScaler(), "c")
     wire.predict("t2")
     wire.delete("m", "b")
-    cells = wire.server.server.service._engine._cells  # type: ignore[attr-defined]
-    assert len(cells) == 3
+    assert len(wire.engine) == 3
     wire.delete("m")
     wire.delete("t*", template=True)
     wire.delete("t1")
-    assert len(cells) == 0
+    assert len(wire.engine) == 0
     board = wire.server.server.service.board
-    assert len(board._free) == len(board.count)
+    assert sum(width * len(runs) for width, runs in board._free.items()) == board.size
     assert not board.count.any()
 
 

@@ -245,10 +245,15 @@ class Wire:
         return snapshot(self.live(model, candidate))
 
     def live(self, model: str, candidate: str = "default") -> Any:
-        """Return the server's own object."""
+        """Return the server's own object, or for a lowered candidate one with its state."""
         found = self.server.server.service.registry.models[model].find(candidate)
         assert found is not None
-        return self.server.server.service._engine._cells[found.slot].estimator
+        return self.engine.estimator(found.slot)
+
+    @property
+    def engine(self) -> Any:
+        """The server's engine; `len` says how many candidates it holds."""
+        return self.server.server.service._engine
 
     def state(self) -> Any:
         """Return everything a refused call must leave as it is, to compare with `difference`."""

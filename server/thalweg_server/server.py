@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from types import TracebackType
@@ -16,6 +17,10 @@ from thalweg.v1 import forecaster_pb2, forecaster_pb2_grpc
 from thalweg_server.config import MIB, Config
 from thalweg_server.core.ports import Engine, Store
 from thalweg_server.core.service import Service
+from thalweg_server.engines.compiled import CompiledEngine
+from thalweg_server.engines.compiled.cache import KernelCache
+from thalweg_server.engines.compiled.fleet import Fleets
+from thalweg_server.engines.compiled.scoring import compiled_tally
 from thalweg_server.engines.river import RiverEngine
 from thalweg_server.rpc.servicer import Forecaster
 from thalweg_server.status import Statuses
@@ -39,7 +44,7 @@ class Server:
 
     Args:
         config: its settings.
-        engine: what runs candidates; the River engine by default.
+        engine: what runs candidates; by default one that lowers what it can.
         store: where events go; memory by default.
     """
 
@@ -52,12 +57,14 @@ class Server:
         self.draining = False
         self._ready = False
         self._store = store or MemoryStore()
+        kernels = KernelCache()
         self.service = Service(
-            engine=engine or RiverEngine(),
+            engine=_compiled(kernels) if engine is None else engine,
             store=self._store,
             limits=config.limits,
             clock=time.perf_counter,
             champion_metric=config.champion_metric,
+            tally=compiled_tally(kernels),
         )
         self._telemetry = Telemetry(self.service, model_limit=config.metrics_model_limit)
         self._web = WebServer(
@@ -142,6 +149,10 @@ class Server:
     async def _report(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for service in ("", SERVICE):
             await self._health.set(service, status)
+
+
+def _compiled(kernels: KernelCache) -> Engine:
+    return CompiledEngine(RiverEngine(), Fleets(kernels, os.cpu_count() or 1))
 
 
 class BackgroundServer:

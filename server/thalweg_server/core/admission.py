@@ -26,7 +26,7 @@ from thalweg_server.core.observation import (
 from thalweg_server.core.registry import Registry
 from thalweg_server.core.validation import check_id, check_name, check_target, same_question, shown
 
-_MULTICLASS, _DATE = Flavor.MULTICLASS, Context.DATE
+_REGRESSION, _MULTICLASS, _DATE = Flavor.REGRESSION, Flavor.MULTICLASS, Context.DATE
 
 
 class Duplicate(Exception):
@@ -109,11 +109,7 @@ class Admission:
                 check_name(name, self.limits)
             candidates = model.candidates if model else self.registry.sources(name)
             if not candidates:
-                raise UnknownModel(
-                    f"no model {shown(name)}, and no template matches that name: upload one of "
-                    "them first",
-                    field="model",
-                )
+                raise unknown(name)
             self._known[name] = candidates
         return candidates
 
@@ -129,9 +125,7 @@ class Admission:
         if not self.skip_learned_dates:
             return
         if day == NO_DAY:
-            raise BadDate(
-                "the row has no date: with skip_learned_dates every row needs one", field="date"
-            )
+            raise undated()
         model = self.registry.models.get(name)
         through = self._through.get(name, model.learned_through if model else NO_DAY)
         if day <= through:
@@ -140,6 +134,8 @@ class Admission:
     def _check_target(
         self, batch: Batch, row: int, name: str, candidates: Sequence[Candidate]
     ) -> Target:
+        if self.flavor is _REGRESSION:
+            return batch.target(row)  # checked with the batch
         kind = None
         several = self.flavor is _MULTICLASS
         if several:
@@ -163,6 +159,19 @@ class Admission:
             self._predictions[prediction_id] = name
         if self.skip_learned_dates:
             self._through[name] = day
+
+
+def unknown(model: str) -> Refusal:
+    """The error for a name that there is nothing for."""
+    return UnknownModel(
+        f"no model {shown(model)}, and no template matches that name: upload one of them first",
+        field="model",
+    )
+
+
+def undated() -> Refusal:
+    """The error for a row without a date that needs one."""
+    return BadDate("the row has no date: with skip_learned_dates every row needs one", field="date")
 
 
 def missing_date(model: str) -> Refusal:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thalweg_server.core.errors import BadRequest, Refusal
 from thalweg_server.core.limits import Limits
-from thalweg_server.core.observation import NO_DAY, Column
-from thalweg_server.core.validation import bad_feature, bad_target, check_day
+from thalweg_server.core.observation import NO_DAY, Batch, Column, Flavor
+from thalweg_server.core.validation import bad_feature, bad_target, check_day, check_target
 
 
 def check_lengths(rows: int, columns: Mapping[str, Sequence[object] | NDArray[np.float64]]) -> None:
@@ -29,15 +30,11 @@ def column_faults(
     names: int,
     index: NDArray[np.int32],
     days: NDArray[np.int32],
-    targets: object,
     columns: Mapping[str, Column],
     limits: Limits,
 ) -> dict[int, Refusal]:
-    """Row to what is wrong with its index, day, features or target; the first fault of a row."""
+    """Row to what is wrong with its index, day or features; the first fault of a row."""
     faults: dict[int, Refusal] = {}
-    if isinstance(targets, np.ndarray):
-        for row in _beyond(targets, limits):
-            faults[row] = bad_target(float(targets[row]), limits)
     for name, column in columns.items():
         if isinstance(column, np.ndarray):
             for row in _rows(_beyond(column, limits), column, len(index)):
@@ -54,6 +51,25 @@ def column_faults(
             field="model_index",
         )
     return faults
+
+
+def numeric(batch: Batch, limits: Limits) -> Batch:
+    """The batch with its targets as an array; rows whose target is no number are refused."""
+    refused = dict(batch.refused)
+    if isinstance(batch.targets, np.ndarray) or {*map(type, batch.targets)} <= {float}:
+        targets = np.asarray(batch.targets, np.float64)
+        bad = [row for row in _beyond(targets, limits) if row not in refused]
+        if targets is batch.targets and not bad:
+            return batch
+        refused |= {row: bad_target(float(targets[row]), limits) for row in bad}
+        return replace(batch, targets=targets, refused=refused)
+    targets = np.zeros(len(batch))
+    for row, target in enumerate(batch.targets):
+        try:
+            targets[row] = check_target(target, Flavor.REGRESSION, None, limits)
+        except Refusal as refusal:
+            refused.setdefault(row, refusal)
+    return replace(batch, targets=targets, refused=refused)
 
 
 def _beyond(values: NDArray[np.float64], limits: Limits) -> list[int]:

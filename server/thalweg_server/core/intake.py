@@ -76,7 +76,6 @@ class Intake:
             slot=loaded.slot,
             loaded=loaded,
             context=event.context,
-            row=-1,
             uploaded=self._uploads,
         )
         self._registry.put(event.model, candidate, template=event.template)

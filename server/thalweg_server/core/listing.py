@@ -127,15 +127,15 @@ class Catalogue:
     def _candidate(
         self, model: Model, candidate: Candidate, template: bool, measure: bool
     ) -> CandidateView:
-        slot, engine = candidate.slot, self._engine
+        engine, reason = self._engine.placement(candidate.slot)
         return CandidateView(
             name=candidate.name,
             estimator=candidate.loaded.estimator,
-            engine=engine.name,
-            engine_reason=engine.reason(slot),
-            state_bytes=engine.state_bytes(slot) if measure else 0,
-            learned=candidate.learned,
-            score=Score() if template else self._judge.score(candidate),
+            engine=engine,
+            engine_reason=reason,
+            state_bytes=self._engine.state_bytes(candidate.slot) if measure else 0,
+            learned=0 if template else int(self._board.taught[candidate.row]),
+            score=self._judge.score(candidate),
             champion=candidate is model.champion,
         )
 

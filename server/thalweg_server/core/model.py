@@ -1,12 +1,13 @@
-"""One model: its candidates, and one step of progressive validation."""
+"""One model: its candidates, and who of them answers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from thalweg_server.core.observation import NO_DAY, Context, Flavor, Target
+from thalweg_server.core.observation import NO_DAY, Context, Flavor
 from thalweg_server.core.ports import Answer, Loaded
+from thalweg_server.core.roster import UNLISTED, Roster
 from thalweg_server.core.scores import Score, Scoreboard
 from thalweg_server.core.selection import ranking
 
@@ -20,31 +21,50 @@ class Candidate:
         slot: the engine's number for it.
         loaded: what the engine found out about the upload that it is, or is a clone of.
         context: what to add to its `x`.
-        row: its row of the scoreboard.
         uploaded: number of the upload it came with; a later upload has a larger one.
+        row: its row of the scoreboard; UNLISTED for one that is not asked to learn.
     """
 
     name: str
     slot: int
     loaded: Loaded
     context: tuple[Context, ...]
-    row: int
     uploaded: int
-    learned: int = 0
+    row: int = UNLISTED
 
 
 @dataclass(slots=True)
 class Model:
-    """A named unit; its candidates are in order of their uploads."""
+    """A named unit; its candidates are in order of their uploads.
+
+    Templates are models, too, and so are clones that are asked once: these are not listed.
+    """
 
     name: str
     candidates: list[Candidate] = field(default_factory=list)
-    learned: int = 0
-    learned_through: int = NO_DAY
-    order: list[int] = field(default_factory=list)
-    """Positions of the candidates, best first: order[0] is the champion."""
     label_kind: type | None = None
     """Multiclass: the type that targets have, fixed by the first one or by an upload."""
+    number: int = UNLISTED
+    roster: Roster | None = None
+
+    @property
+    def learned(self) -> int:
+        """Observations learned."""
+        return int(self.roster.learned[self.number]) if self.roster else 0
+
+    @property
+    def learned_through(self) -> int:
+        """The latest day learned, or NO_DAY."""
+        return int(self.roster.through[self.number]) if self.roster else NO_DAY
+
+    @property
+    def order(self) -> list[int]:
+        """Positions of the candidates, best first: order[0] is the champion."""
+        if self.roster is None:
+            return list(range(len(self.candidates)))
+        begin, width = self.roster.begin[self.number], self.roster.width[self.number]
+        order: list[int] = self.roster.board.order[begin : begin + width].tolist()
+        return order
 
     @property
     def champion(self) -> Candidate:
@@ -57,45 +77,34 @@ class Model:
 
 
 class Judge:
-    """Scores answers and keeps champions, by the rules of one flavor."""
+    """Reads scores and keeps champions, by the rules of one flavor."""
 
     def __init__(self, flavor: Flavor, board: Scoreboard, metric: str) -> None:
-        self._board = board
-        self._metric = metric
         self.flavor = flavor
-
-    @property
-    def flavor(self) -> Flavor:
-        """What the models predict."""
-        return self._flavor
-
-    @flavor.setter
-    def flavor(self, flavor: Flavor) -> None:
-        self._flavor = flavor
-        self._numeric = flavor is Flavor.REGRESSION
+        self.by_rmse = metric == "rmse"
+        self._board = board
 
     def score(self, candidate: Candidate) -> Score:
-        """The candidate's running quality."""
-        if self._numeric:
+        """The candidate's running quality; of one that is not listed, nothing yet."""
+        if candidate.row == UNLISTED:
+            return Score()
+        if self.flavor is Flavor.REGRESSION:
             return self._board.value_score(candidate.row)
         return self._board.label_score(candidate.row)
 
     def reselect(self, model: Model) -> None:
-        """Puts the model's candidates in order anew."""
-        rows = [candidate.row for candidate in model.candidates]
-        if len(rows) == 1:
-            model.order = [0]
-        elif self._numeric:
-            model.order = ranking(*self._board.value_standings(rows, self._metric))
+        """Puts the candidates of a listed model in order anew."""
+        scores = [self.score(candidate) for candidate in model.candidates]
+        counts = [score.count for score in scores]
+        if self.flavor is not Flavor.REGRESSION:
+            rates = [1.0 - (score.accuracy or 0.0) for score in scores]
+            order = ranking(counts, [score.log_loss for score in scores], rates)
+        elif self.by_rmse:
+            order = ranking(counts, [score.rmse for score in scores])
         else:
-            model.order = ranking(*self._board.label_standings(rows))
-
-    def add(self, row: int, target: Target, answer: Answer) -> float | None:
-        """Scores one answer in a row of the scoreboard; returns its absolute error, if any."""
-        if self._numeric:
-            return self._board.score_value(row, target, answer)  # type: ignore[arg-type]
-        self._board.score_label(row, target, answer)
-        return None
+            order = ranking(counts, [score.mae for score in scores])
+        first = model.candidates[0].row
+        self._board.order[first : first + len(order)] = order
 
 
 def best_answer(order: Sequence[int], answers: Sequence[Answer]) -> int:

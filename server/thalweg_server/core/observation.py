@@ -148,9 +148,7 @@ class Batch:
         """The features of a row, keys in order of their names."""
         if self.rows is not None:
             return self.rows[row]
-        if not self.columns:
-            return {}
-        return {name: _cell(column, row) for name, column in self.columns.items()}
+        return line_of(self.columns, row)
 
     def reworded(self, row: int, question: Question) -> Batch:
         """A batch of one: the question, with the target of a row of this batch."""
@@ -158,13 +156,18 @@ class Batch:
             names=(question.model,),
             index=np.zeros(1, np.int32),
             days=np.array([question.day], np.int32),
-            targets=[self._targets[row]],
+            targets=self.targets[row : row + 1],
             rows=(question.features,),
         )
 
     def question(self, row: int) -> Question:
         """A row without its target."""
         return Question(self._names[row], self._days[row], self.features(row))
+
+
+def line_of(columns: Mapping[str, Column], row: int) -> dict[str, Feature]:
+    """One line of columns, keys in their order."""
+    return {name: _cell(column, row) for name, column in columns.items()}
 
 
 def _cell(column: Column, row: int) -> Feature:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg_server.core.events import Event
-from thalweg_server.core.observation import Batch, Context, Flavor, Question, Target
+from thalweg_server.core.observation import Batch, Column, Context, Flavor, Question, Target
 
 
 @dataclass(slots=True)
@@ -33,15 +33,26 @@ class Answer:
         """Whether it can be scored and sent."""
         return self.value is not None or self.label is not None
 
+    @property
+    def number(self) -> float:
+        """As one number: the value, or the probability of true; NaN where there is none."""
+        if self.value is not None:
+            return self.value
+        if not isinstance(self.label, bool):
+            return math.nan
+        if self.probabilities is None:
+            return float(self.label)
+        return self.probabilities.get(True, 0.0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
     """What became of `Engine.learn`, item by item in the order given.
 
     Args:
-        answers: the answer before learning, one per item, with whatever predict or learn raised;
-            or, from an engine that works on arrays,
-        values: a regression's predictions, NaN where none is usable, and
+        answers: of classification, the answer before learning, one per item, with whatever
+            predict or learn raised.
+        values: of regression, the prediction before learning, NaN where none is usable, and
         errors: item to what its predict or learn raised, as "ValueError: ...".
         unlearned: items whose learn raised.
     """
@@ -77,6 +88,19 @@ class Loaded:
     classes: frozenset[type] = frozenset()
 
 
+class NotReady(Exception):
+    """`Engine.load` needs first what takes seconds to make, and has taken nothing in.
+
+    Args:
+        wait: returns when it is made, or cannot be: then load again. Any thread but the one
+            that runs the engine may call it.
+    """
+
+    def __init__(self, wait: Callable[[], None]) -> None:
+        super().__init__("what the engine needs is still being made")
+        self.wait = wait
+
+
 class Engine(Protocol):
     """Runs candidates, each known by a slot number.
 
@@ -88,7 +112,12 @@ class Engine(Protocol):
     name: str
 
     def load(self, payload: bytes, flavor: Flavor, context: Sequence[Context]) -> Loaded:
-        """Takes in a serialised estimator; raises BadPayload or NotAnEstimator, then holds none."""
+        """Takes in a serialised estimator.
+
+        Raises:
+            BadPayload, NotAnEstimator: it is none; nothing is held.
+            NotReady: not yet; nothing is held.
+        """
 
     def clone(self, slot: int) -> int:
         """A new slot with a copy of this one, learned state included."""
@@ -99,8 +128,26 @@ class Engine(Protocol):
     def predict(self, slots: Sequence[int], questions: Sequence[Question]) -> list[Answer]:
         """Asks slots[i] questions[i]. Never changes a candidate, not even by a bit."""
 
+    def predict_many(
+        self,
+        slots: NDArray[np.int64],
+        days: NDArray[np.int64],
+        columns: Mapping[str, Column],
+        names: Sequence[str] = (),
+    ) -> NDArray[np.float64]:
+        """Asks slots[i] about days[i] and line i of the columns, as `predict` does.
+
+        Answers as numbers: a regression's value, a binary's probability of true, NaN where there
+        is no usable one. `names` are the models' names, which some estimators ask to see.
+        """
+
     def learn(
-        self, slots: Sequence[int], rows: Sequence[int], batch: Batch, *, predict: bool = True
+        self,
+        slots: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        batch: Batch,
+        *,
+        predict: bool = True,
     ) -> Outcomes:
         """In order, slots[i] predicts row rows[i] (unless told not to), then learns it."""
 
@@ -110,8 +157,8 @@ class Engine(Protocol):
     def state_bytes(self, slot: int) -> int:
         """Estimated size of the candidate's state in memory."""
 
-    def reason(self, slot: int) -> str:
-        """Why this engine runs it and not a faster one."""
+    def placement(self, slot: int) -> tuple[str, str]:
+        """Name of the engine that runs it, and why it is not a faster one."""
 
 
 class Store(Protocol):

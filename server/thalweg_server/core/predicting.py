@@ -20,7 +20,7 @@ class Reply:
     """What Predict answers.
 
     Args:
-        model: who was asked; a fresh clone where the name has none of its own.
+        model: who was asked; the templates' candidates where the name has no model of its own.
         asked: the candidates that were asked, in order of their uploads.
         answers: what each answered for the first day.
         chosen: position in `asked` of the one that answers for the model.
@@ -59,14 +59,8 @@ class Oracle:
         Raises:
             EstimatorFailed: everyone who was asked raised.
         """
-        model = self._registry.models.get(question.model)
-        if model is not None:
-            return self._ask(model, question, candidate, everyone, days)
-        fresh = self._fresh(question.model)
-        try:
-            return self._ask(fresh, question, candidate, everyone, days)
-        finally:
-            self._registry.discard(fresh)
+        model = self._registry.models.get(question.model) or self._fresh(question.model)
+        return self._ask(model, question, candidate, everyone, days)
 
     def check_horizon(self, question: Question, days: int, flavor: Flavor) -> None:
         """Raises BadRequest for a horizon that this question cannot have, BadDate beyond 9999."""
@@ -83,10 +77,11 @@ class Oracle:
             check_day(question.day + days - 1)
 
     def _fresh(self, name: str) -> Model:
+        """What would be cloned; asking changes nothing, so that there is no need to clone it."""
         sources = self._registry.sources(name)
         if not sources:
             self._registry.get(name)
-        return self._registry.cloned(name, sources)
+        return Model(name, sources)
 
     def _ask(
         self, model: Model, question: Question, candidate: str, everyone: bool, days: int
@@ -94,7 +89,7 @@ class Oracle:
         if candidate:
             order = [model.candidates.index(self._registry.candidate(model, candidate))]
         else:
-            order = list(model.order)
+            order = model.order
         asked = range(len(model.candidates)) if everyone else order
         for position in asked:
             _check_context(model.candidates[position], question)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
+from operator import attrgetter
+
+import numpy as np
+from numpy.typing import NDArray
 
 from thalweg_server.core.errors import LimitReached, NotAnEstimator, UnknownCandidate, UnknownModel
 from thalweg_server.core.globs import compile_glob, literal_characters
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.model import Candidate, Judge, Model
 from thalweg_server.core.ports import Engine
-from thalweg_server.core.scores import Scoreboard
+from thalweg_server.core.roster import UNLISTED, Roster
 from thalweg_server.core.validation import shown
+
+_NOBODY = Model("")
+_NUMBER = attrgetter("number")
 
 
 @dataclass(slots=True)
@@ -29,18 +37,19 @@ class Registry:
 
     Args:
         engine: what runs candidates.
-        board: where candidates of models have their scores.
+        roster: where models and their candidates are as arrays.
         judge: orders candidates.
         limits: how many there may be.
     """
 
-    def __init__(self, engine: Engine, board: Scoreboard, judge: Judge, limits: Limits) -> None:
+    def __init__(self, engine: Engine, roster: Roster, judge: Judge, limits: Limits) -> None:
         self._engine = engine
         self.models: dict[str, Model] = {}
         self.templates: dict[str, Template] = {}
-        self._board = board
+        self.roster = roster
         self._judge = judge
         self._limits = limits
+        self._resolved: tuple[Sequence[str], NDArray[np.int64]] = ((), np.empty(0, np.int64))
 
     def get(self, name: str, *, template: bool = False) -> Model:
         """The model or template; raises UnknownModel."""
@@ -70,10 +79,21 @@ class Registry:
                 self.get(name)
             self._check_room()
             model = self.cloned(name, sources)
-            for candidate in model.candidates:
-                candidate.row = self._board.add()
             self.models[name] = model
+            self._arrange(model)
         return model
+
+    def numbers(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """The number of each name's model, UNLISTED where none is known yet.
+
+        Asked for the same names again, as slices of a batch do, it answers the same array, which
+        who obtains a model may fill in.
+        """
+        if self._resolved[0] is not names:
+            models = map(self.models.get, names, repeat(_NOBODY))
+            numbers = np.fromiter(map(_NUMBER, models), np.int64, len(names))
+            self._resolved = (names, numbers)
+        return self._resolved[1]
 
     def sources(self, name: str) -> list[Candidate]:
         """For each candidate name, the template's candidate a new model would be cloned from."""
@@ -95,13 +115,12 @@ class Registry:
         except BaseException:
             self.discard(model)
             raise
-        model.order = list(range(len(sources)))
         return model
 
     def clone_of(self, source: Candidate) -> Candidate:
         """A candidate with a copy of the other's estimator, learned state included, no score."""
         slot = self._engine.clone(source.slot)
-        return replace(source, slot=slot, row=-1, learned=0)
+        return replace(source, slot=slot, row=UNLISTED)
 
     def discard(self, model: Model) -> None:
         """Lets go of the clones of a model that is not registered."""
@@ -113,11 +132,12 @@ class Registry:
         model = self._template(name) if template else self.models.setdefault(name, Model(name))
         old = model.find(candidate.name)
         if old is not None:
-            self._let_go(model, old, template=template)
-        candidate.row = -1 if template else self._board.add()
+            self._let_go(model, old)
         model.candidates.append(candidate)
         model.label_kind = model.label_kind or _label_kind([candidate])
-        self._order(model, template=template)
+        if not template:
+            self._arrange(model)
+            self._judge.reselect(model)
         return model
 
     def check_addition(
@@ -157,9 +177,12 @@ class Registry:
         model = self.get(name, template=template)
         doomed = [self.candidate(model, candidate)] if candidate else list(model.candidates)
         for each in doomed:
-            self._let_go(model, each, template=template)
+            self._let_go(model, each)
+        if not template:
+            self._arrange(model)
         if model.candidates:
-            self._order(model, template=template)
+            if not template:
+                self._judge.reselect(model)
             return False
         del (self.templates if template else self.models)[name]
         return True
@@ -186,17 +209,20 @@ class Registry:
             )
         return self.templates[glob].model
 
-    def _let_go(self, model: Model, candidate: Candidate, *, template: bool) -> None:
+    def _let_go(self, model: Model, candidate: Candidate) -> None:
         model.candidates.remove(candidate)
         self._engine.drop([candidate.slot])
-        if not template:
-            self._board.remove(candidate.row)
 
-    def _order(self, model: Model, *, template: bool) -> None:
-        if template:  # nothing to compare: its candidates are never asked
-            model.order = list(range(len(model.candidates)))
-        else:
-            self._judge.reselect(model)
+    def _arrange(self, model: Model) -> None:
+        """Lists the model's candidates as they are now, and takes it off with the last."""
+        if not model.candidates:
+            self.roster.remove(model.number)
+            model.number, model.roster = UNLISTED, None
+            self._resolved = ((), np.empty(0, np.int64))  # the number may soon be another's
+            return
+        if model.roster is None:
+            model.number, model.roster = self.roster.add(), self.roster
+        self.roster.arrange(model.number, model.candidates)
 
     def _check_room(self) -> None:
         if len(self.models) + len(self.templates) >= self._limits.models_max:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from thalweg_server.core.scores import RECENT, Score
+from thalweg_server.core.scores import Score
+from thalweg_server.core.tally import RECENT
 
 
 def ranking(

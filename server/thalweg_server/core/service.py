@@ -6,32 +6,39 @@ exception is an observation that every candidate raised on, which is used up and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from thalweg_server.core.admission import Admission
+from thalweg_server.core.classification import Classification
+from thalweg_server.core.columns import numeric
 from thalweg_server.core.errors import (
     BadRequest,
     FlavorConflict,
     NotInitialised,
     PredictionUsed,
-    Refusal,
 )
 from thalweg_server.core.events import Deleted, Event, Initialised, Learned, Predicted, Uploaded
 from thalweg_server.core.intake import Intake
-from thalweg_server.core.learning import BatchJob, Learner, Lesson
+from thalweg_server.core.job import BatchJob
+from thalweg_server.core.learning import Learner, Rows, School, Taught
 from thalweg_server.core.ledger import Done, Ledger, Pending
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.listing import Catalogue, ModelView
 from thalweg_server.core.model import Judge, Model
 from thalweg_server.core.observation import Batch, Flavor, Question
+from thalweg_server.core.pace import Pace
 from thalweg_server.core.ports import Engine, Store
 from thalweg_server.core.predicting import Oracle, Reply
 from thalweg_server.core.registry import Registry
+from thalweg_server.core.regression import Regression
+from thalweg_server.core.roster import Roster
 from thalweg_server.core.scores import Scoreboard
 from thalweg_server.core.streams import Stream, Streams
+from thalweg_server.core.surveying import Surveyor
+from thalweg_server.core.tally import Tally, tally
 from thalweg_server.core.totals import Totals
 from thalweg_server.core.validation import check_id, shown
 
@@ -48,6 +55,7 @@ class Service:
         limits: bounds on everything.
         clock: monotonic seconds, for slicing.
         champion_metric: what regression's champions are chosen by, "mae" or "rmse".
+        tally: `core.tally.tally`, or what a compiler has made of it.
     """
 
     def __init__(
@@ -58,20 +66,23 @@ class Service:
         limits: Limits,
         clock: Callable[[], float],
         champion_metric: str = "mae",
+        tally: Tally = tally,
     ) -> None:
         self.limits = limits
         self.totals = Totals()
         self.listeners: list[Listener] = []
         self.board = Scoreboard()
         self.judge = Judge(Flavor.REGRESSION, self.board, champion_metric)
-        self.registry = Registry(engine, self.board, self.judge, limits)
+        self.registry = Registry(engine, Roster(self.board, self.totals), self.judge, limits)
         self.ledger = Ledger(limits)
         self.streams = Streams(limits)
         self.catalogue = Catalogue(self.registry, engine, self.judge, self.board)
         self.oracle = Oracle(self.registry, engine, limits)
+        self.surveyor = Surveyor(self.registry, engine)
         self.store = store
         self.flavor: Flavor | None = None
-        self._learner = Learner(engine, self.registry, self.ledger, self.judge, self.totals)
+        self._numbers = Regression(engine, self.registry, self.judge, self.totals, tally)
+        self._labels = Classification(engine, self.registry, self.judge, self.totals)
         self._intake = Intake(self.registry, engine, limits)
         self._engine = engine
         self._clock = clock
@@ -172,6 +183,14 @@ class Service:
 
     # --- Learn --------------------------------------------------------------------------------
 
+    def prepared(self, batch: Batch) -> Batch:
+        """The batch with targets as this flavor wants them. Any thread; twice does nothing more."""
+        if self.ready() is Flavor.REGRESSION:
+            return numeric(batch, self.limits)
+        if isinstance(batch.targets, np.ndarray):
+            return replace(batch, targets=batch.targets.tolist())
+        return batch
+
     def learning(
         self,
         batch: Batch,
@@ -180,30 +199,29 @@ class Service:
         stream: Stream | None = None,
         sequence: int = 0,
         skip_learned_dates: bool = False,
-        keep_lessons: bool = False,
+        detailed: bool = False,
+        predictions: bool = False,
     ) -> BatchJob:
-        """A job that learns the batch slice by slice; the last one advances the stream."""
-        flavor = self.ready()
-        if flavor is not Flavor.REGRESSION and isinstance(batch.targets, np.ndarray):
-            batch = replace(batch, targets=batch.targets.tolist())
+        """A job that learns the batch slice by slice; the last one advances the stream.
 
-        def commit(
-            batch: Batch, rows: Sequence[int], last: bool
-        ) -> Iterator[Lesson | tuple[int, Refusal]]:
+        Its report has a lesson for every row where `detailed` is asked for, and what callers
+        would have got where `predictions` are.
+        """
+        batch = self.prepared(batch)
+
+        def commit(batch: Batch, rows: Rows, last: bool) -> Taught:
             if stream is not None:
                 stream.check()
-            if not rows and not (last and stream):
-                return iter(())
-            return self._learn(
-                Learned(
-                    batch=batch,
-                    rows=rows,
-                    at=at,
-                    stream_id=stream.stream_id if stream else "",
-                    sequence=sequence if last else 0,
-                ),
-                stream,
+            if not len(rows) and not (last and stream):
+                return Taught()
+            event = Learned(
+                batch=batch,
+                rows=rows,
+                at=at,
+                stream_id=stream.stream_id if stream else "",
+                sequence=sequence if last else 0,
             )
+            return self._learn(event, stream, detailed=detailed)
 
         return BatchJob(
             batch=batch,
@@ -211,27 +229,21 @@ class Service:
                 self.registry, self.ledger, self.ready(), self.limits, skip_learned_dates
             ),
             commit=commit,
-            clock=self._clock,
-            slice_seconds=self.limits.slice_seconds,
+            pace=self.pace(),
             errors_listed_max=self.limits.errors_listed_max,
             totals=self.totals,
-            keep_lessons=keep_lessons,
+            predictions=predictions,
         )
 
-    def _learn(
-        self, event: Learned, stream: Stream | None
-    ) -> Iterator[Lesson | tuple[int, Refusal]]:
+    def _learn(self, event: Learned, stream: Stream | None, *, detailed: bool) -> Taught:
         self._log(event)
-        changed = set()
-        try:
-            for outcome in self._learner.apply(event):
-                if isinstance(outcome, Lesson):
-                    changed.add(outcome.model.name)
-                yield outcome
-        finally:
-            self._tell(changed)
+        school: School = self._numbers if self.flavor is Flavor.REGRESSION else self._labels
+        learner = Learner(self.registry, self.ledger, school)
+        taught = learner.apply(event, detailed=detailed)
+        self._tell(taught.changed)
         if stream is not None and event.sequence:
             self.streams.advance(stream, event.sequence, event.at)
+        return taught
 
     # --- Reading ------------------------------------------------------------------------------
 
@@ -244,6 +256,10 @@ class Service:
         self.ready()
         model = self.registry.get(name, template=template)
         return self.catalogue.view(model, template=template, measure=True)
+
+    def pace(self) -> Pace:
+        """Sizes slices of long work, so that calls get their turn."""
+        return Pace(self._clock, self.limits.slice_seconds)
 
     def _log(self, event: Event) -> None:
         self.store.append(event)

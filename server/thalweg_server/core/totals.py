@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from thalweg_server.core.ports import Answer
+from thalweg_server.core.table import Table
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class CandidateTotals:
     """Sums over all models' candidates of one name."""
 
     absolute_error: float = 0.0
     scored: int = 0
     nonfinite: int = 0
+
+
+class Groups(Table):
+    """Candidates by name: the columns that learning adds to."""
+
+    error_sum: NDArray[np.float64]
+    scored: NDArray[np.int64]
+    unusable: NDArray[np.int64]
+
+    COLUMNS: ClassVar = {
+        "error_sum": (np.float64, 1),
+        "scored": (np.int64, 1),
+        "unusable": (np.int64, 1),
+    }
 
 
 @dataclass(slots=True)
@@ -23,17 +43,32 @@ class Totals:
     rows: dict[str, int] = field(
         default_factory=lambda: {"learned": 0, "duplicate": 0, "rejected": 0, "failed": 0}
     )
-    candidates: dict[str, CandidateTotals] = field(default_factory=dict)
+    groups: Groups = field(default_factory=Groups)
+    _numbers: dict[str, int] = field(default_factory=dict)
 
-    def add_prediction(self, candidate: str, answer: Answer, error: float | None) -> None:
-        """Counts one prediction that met its true value."""
-        totals = self.candidates.get(candidate)
-        if totals is None:
-            totals = self.candidates[candidate] = CandidateTotals()
-        if error is not None:
-            totals.scored += 1
-            totals.absolute_error += error
-        elif answer.usable:
-            totals.scored += 1
+    def group(self, candidate: str) -> int:
+        """The row of a candidate's name in `groups`."""
+        number = self._numbers.get(candidate)
+        if number is None:
+            number = self._numbers[candidate] = self.groups.take()
+        return number
+
+    def candidates(self) -> Iterator[tuple[str, CandidateTotals]]:
+        """Names, and their totals, of candidates whose predictions have met a true value."""
+        groups = self.groups
+        for name, number in list(self._numbers.items()):
+            totals = CandidateTotals(
+                float(groups.error_sum[number]),
+                int(groups.scored[number]),
+                int(groups.unusable[number]),
+            )
+            if totals.scored or totals.nonfinite:
+                yield name, totals
+
+    def add_label(self, candidate: str, answer: Answer) -> None:
+        """Counts a classification's answer that met its true value."""
+        number = self.group(candidate)
+        if answer.usable:
+            self.groups.scored[number] += 1
         elif not answer.error:
-            totals.nonfinite += 1
+            self.groups.unusable[number] += 1

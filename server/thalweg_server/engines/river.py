@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dill
+import numpy as np
+from numpy.typing import NDArray
 from river import base
 
 from thalweg_server.core.errors import BadPayload, EstimatorFailed
-from thalweg_server.core.observation import Batch, Context, Features, Flavor, Question, Target
+from thalweg_server.core.observation import (
+    Batch,
+    Column,
+    Context,
+    Features,
+    Flavor,
+    Question,
+    Target,
+    line_of,
+)
 from thalweg_server.core.ports import Answer, Loaded, Outcomes
 from thalweg_server.core.scores import PREDICTION_MAX
 from thalweg_server.engines.asking import ask
@@ -57,13 +68,15 @@ class RiverEngine:
         self._next_slot = 0
         self._moulds: dict[int, Mould] = {}
 
+    def __len__(self) -> int:
+        return len(self._cells)
+
     def load(self, payload: bytes, flavor: Flavor, context: Sequence[Context]) -> Loaded:
         """See `Engine.load`."""
         estimator = _unpickle(payload)
         check_kind(estimator, flavor)
-        cell = _Cell(estimator, tuple(context), flavor, *_label_methods(estimator, flavor))
         return Loaded(
-            slot=self._hold(cell),
+            slot=self.adopt(estimator, flavor, tuple(context)),
             estimator=_describe(estimator),
             classes=known_classes(estimator) if flavor is Flavor.MULTICLASS else frozenset(),
         )
@@ -95,18 +108,37 @@ class RiverEngine:
             for cell, question in zip(cells, questions, strict=True)
         ]
 
+    def predict_many(
+        self,
+        slots: NDArray[np.int64],
+        days: NDArray[np.int64],
+        columns: Mapping[str, Column],
+        names: Sequence[str] = (),
+    ) -> NDArray[np.float64]:
+        """See `Engine.predict_many`."""
+        questions = [
+            Question(names[line] if names else "", day, line_of(columns, line))
+            for line, day in enumerate(days.tolist())
+        ]
+        return np.array([each.number for each in self.predict(slots.tolist(), questions)])
+
     def learn(
-        self, slots: Sequence[int], rows: Sequence[int], batch: Batch, *, predict: bool = True
+        self,
+        slots: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        batch: Batch,
+        *,
+        predict: bool = True,
     ) -> Outcomes:
         """See `Engine.learn`."""
-        cells = self._cells
-        for slot in self._moulds.keys() & set(slots):
+        cells, numbered = self._cells, slots.tolist()
+        for slot in self._moulds.keys() & set(numbered):
             del self._moulds[slot]  # a clone is of what a slot is now
         answers: list[Answer] = []
         unlearned: set[int] = set()
         question, last = Question(""), -1
         target: Target = 0.0
-        for item, (slot, row) in enumerate(zip(slots, rows, strict=True)):
+        for item, (slot, row) in enumerate(zip(numbered, rows.tolist(), strict=True)):
             cell = cells[slot]
             if row != last:  # the candidates of a model come one behind the other
                 question, target, last = batch.question(row), batch.target(row), row
@@ -121,7 +153,13 @@ class RiverEngine:
             except BaseException as error:
                 unlearned.add(item)
                 answer.error = answer.error or _text(error)
-        return Outcomes(answers=answers, unlearned=frozenset(unlearned))
+        if not numbered or not cells[numbered[0]].numeric:
+            return Outcomes(answers=answers, unlearned=frozenset(unlearned))
+        return Outcomes(
+            values=np.array([math.nan if a.value is None else a.value for a in answers]),
+            errors={item: a.error for item, a in enumerate(answers) if a.error},
+            unlearned=frozenset(unlearned),
+        )
 
     def dump(self, slot: int) -> bytes:
         """See `Engine.dump`."""
@@ -133,20 +171,33 @@ class RiverEngine:
 
     def state_bytes(self, slot: int) -> int:
         """See `Engine.state_bytes`: River's own estimate, which walks the object."""
-        try:
-            measure: Any = base.Base._raw_memory_usage
-            return int(measure.fget(self._cells[slot].estimator))
-        except BaseException:  # an estimate is no reason to fail
-            return 0
+        return size_of(self._cells[slot].estimator)
 
-    def reason(self, slot: int) -> str:
-        """See `Engine.reason`."""
-        return "the river engine runs every estimator"
+    def placement(self, slot: int) -> tuple[str, str]:
+        """See `Engine.placement`."""
+        return self.name, "the river engine runs every estimator"
+
+    def estimator(self, slot: int) -> Any:
+        """The live estimator of a slot."""
+        return self._cells[slot].estimator
+
+    def adopt(self, estimator: Any, flavor: Flavor, context: tuple[Context, ...]) -> int:
+        """A new slot for a live estimator, which is the engine's from now on."""
+        return self._hold(_Cell(estimator, context, flavor, *_label_methods(estimator, flavor)))
 
     def _hold(self, cell: _Cell) -> int:
         slot, self._next_slot = self._next_slot, self._next_slot + 1
         self._cells[slot] = cell
         return slot
+
+
+def size_of(estimator: Any) -> int:
+    """Bytes that an estimator takes, by River's estimate; 0 where that fails."""
+    try:
+        measure: Any = base.Base._raw_memory_usage
+        return int(measure.fget(estimator))
+    except BaseException:  # an estimate is no reason to fail
+        return 0
 
 
 def _unpickle(payload: bytes) -> Any:

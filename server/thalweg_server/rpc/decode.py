@@ -106,7 +106,7 @@ def columns(message: pb.LearnColumns, limits: Limits) -> Batch:
     decoded = feature_columns(message.features, count)
     days = _days(message.date_days, count)
     return Batch(
-        names=message.models,
+        names=list(message.models),
         index=index,
         days=days,
         targets=targets,
@@ -115,7 +115,6 @@ def columns(message: pb.LearnColumns, limits: Limits) -> Batch:
             names=len(message.models),
             index=index,
             days=days,
-            targets=targets,
             columns=decoded,
             limits=limits,
         ),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from thalweg.v1 import forecaster_pb2 as pb
-from thalweg_server.core.learning import Lesson, Report
+from thalweg_server.core.job import Report
+from thalweg_server.core.learning import Lesson
 from thalweg_server.core.listing import CandidateView, ModelView
 from thalweg_server.core.model import Judge, Model
 from thalweg_server.core.observation import NO_DAY, Flavor, Target, day_text
@@ -20,8 +21,6 @@ FLAVORS = {
     Flavor.BINARY: pb.FLAVOR_BINARY,
     Flavor.MULTICLASS: pb.FLAVOR_MULTICLASS,
 }
-
-NAN = float("nan")
 
 
 def prediction(answer: Answer) -> pb.Prediction | None:
@@ -147,7 +146,7 @@ def _candidate_info(view: CandidateView) -> pb.CandidateInfo:
     )
 
 
-def ack(report: Report, *, sequence: int, predictions: Iterable[float]) -> pb.StreamAck:
+def ack(report: Report, *, sequence: int) -> pb.StreamAck:
     """An ack of a batch that was applied just now."""
     return pb.StreamAck(
         sequence=sequence,
@@ -159,27 +158,8 @@ def ack(report: Report, *, sequence: int, predictions: Iterable[float]) -> pb.St
             for row, refusal in report.errors
         ],
         error_count=report.error_count,
-        predictions=predictions,
+        predictions=report.predictions.tolist(),
     )
-
-
-def number(answer: Answer) -> float:
-    """An answer as one number: the value, or the probability of true; NaN where there is none."""
-    if answer.value is not None:
-        return answer.value
-    if not isinstance(answer.label, bool):
-        return NAN
-    if answer.probabilities is None:
-        return float(answer.label)
-    return answer.probabilities.get(True, 0.0)
-
-
-def row_predictions(rows: int, lessons: Iterable[Lesson]) -> list[float]:
-    """The champion's prediction for every row of a batch, NaN for rows that were not learned."""
-    predictions = [NAN] * rows
-    for lesson in lessons:
-        predictions[lesson.row] = number(lesson.champion)
-    return predictions
 
 
 def date_days(day: int, days: int) -> list[int]:

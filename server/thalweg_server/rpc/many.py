@@ -10,15 +10,13 @@ import numpy as np
 
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg_server.core.columns import column_faults
-from thalweg_server.core.errors import BadRequest, Refusal, UnknownModel
-from thalweg_server.core.observation import Batch, Flavor, Question
+from thalweg_server.core.errors import BadRequest
+from thalweg_server.core.observation import Flavor, Question
 from thalweg_server.core.service import Service
+from thalweg_server.core.surveying import Findings, Survey
 from thalweg_server.core.validation import parse_day
 from thalweg_server.rpc import decode, encode
 from thalweg_server.worker import Worker
-
-ANSWERS_PER_SLICE = 64
-"""Answers asked for in one go: a few milliseconds of the River engine."""
 
 PART_BYTES = 512 * 1024
 """About the size of a response, half of what a message may have."""
@@ -31,6 +29,15 @@ class _Part:
     unknown: list[str] = field(default_factory=list)
     size: int = 0
 
+    def add(self, findings: Findings, days: int) -> None:
+        """Puts answers behind those that are there."""
+        self.models += findings.names
+        self.means += findings.means.ravel().tolist()
+        self.unknown += findings.unknown
+        names = sum(map(len, findings.names)) + sum(map(len, findings.unknown))
+        count = len(findings.names) + len(findings.unknown)
+        self.size += 4 * (names + count) + 8 * days * len(findings.names)
+
 
 async def predict_many(
     service: Service, worker: Worker, request: pb.PredictManyRequest
@@ -41,13 +48,20 @@ async def predict_many(
     if service.ready() is Flavor.MULTICLASS:
         raise BadRequest("PredictMany answers numbers: multiclass models have none, use Predict")
     names = list(request.models) or await worker.slice(lambda: _names(service, request.glob))
-    asking = _asking(service, request, names)
-    dates = encode.date_days(asking.day, asking.days)
-    part = _Part()
-    step = max(1, ANSWERS_PER_SLICE // asking.days)
-    for start in range(0, len(names), step):
-        chunk = range(start, min(start + step, len(names)))
-        await worker.slice(partial(asking.ask, chunk, part))
+    survey = _survey(service, request, names)
+    dates = encode.date_days(survey.day, survey.days)
+    part, pace = _Part(), service.pace()
+    most = max(1, PART_BYTES // (2 * 8 * survey.days))
+
+    def ask(start: int) -> tuple[Findings, int]:
+        stop = min(start + min(pace.size, most), len(names))
+        with pace.slice():
+            return service.surveyor.ask(survey, range(start, stop)), stop
+
+    done = 0
+    while done < len(names):
+        findings, done = await worker.slice(partial(ask, done))
+        part.add(findings, survey.days)
         if part.size >= PART_BYTES:
             yield _response(part, dates)
             part = _Part()
@@ -55,46 +69,12 @@ async def predict_many(
         yield _response(part, dates)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asking:
-    """One question per name, and how to ask it."""
-
-    service: Service
-    batch: Batch
-    day: int
-    days: int
-    candidate: str
-
-    def question(self, position: int) -> Question:
-        """What the model at this position is asked."""
-        return Question(self.batch.name(position), self.day, self.batch.features(position))
-
-    def ask(self, chunk: range, part: _Part) -> None:
-        """Asks some of the models; who cannot answer has NaN."""
-        for position in chunk:
-            question = self.question(position)
-            try:
-                reply = self.service.oracle.ask(question, candidate=self.candidate, days=self.days)
-            except UnknownModel:
-                part.unknown.append(question.model)
-                part.size += len(question.model) + 4
-                continue
-            except BadRequest:
-                raise
-            except Refusal:
-                means = [encode.NAN] * self.days
-            else:
-                means = [encode.number(answer) for answer in reply.forecast]
-            part.models.append(question.model)
-            part.means.extend(means)
-            part.size += len(question.model) + 4 + 8 * self.days
-
-
 def _names(service: Service, glob: str) -> list[str]:
     return sorted(model.name for model in service.registry.matching(glob))
 
 
-def _asking(service: Service, request: pb.PredictManyRequest, names: Sequence[str]) -> _Asking:
+def _survey(service: Service, request: pb.PredictManyRequest, names: Sequence[str]) -> Survey:
+    """The question, checked; raises BadRequest and others."""
     day, count = parse_day(request.date), len(names)
     if not request.models and any(
         len(c.numbers.values) + len(c.texts.values) > 1 for c in request.features.values()
@@ -104,32 +84,25 @@ def _asking(service: Service, request: pb.PredictManyRequest, names: Sequence[st
             "for all",
             field="features",
         )
-    batch = Batch(
-        names=names,
-        index=np.arange(count, dtype=np.int32),
-        days=np.full(count, day, np.int32),
-        targets=np.zeros(count),
-        columns=decode.feature_columns(request.features, count) if count else {},
-    )
+    columns = decode.feature_columns(request.features, count) if count else {}
     faults = column_faults(
         names=count,
-        index=batch.index,
-        days=batch.days,
-        targets=batch.targets,
-        columns=batch.columns,
+        index=np.arange(count, dtype=np.int32),
+        days=np.full(1, day, np.int32),
+        columns=columns,
         limits=service.limits,
     )
     if faults:
         raise faults[min(faults)]
-    asking = _Asking(
-        service=service,
-        batch=batch,
+    survey = Survey(
+        names=names,
         day=day,
         days=max(1, request.horizon),
+        columns=columns,
         candidate=request.candidate,
     )
-    service.oracle.check_horizon(Question("", day), asking.days, service.ready())
-    return asking
+    service.oracle.check_horizon(Question("", day), survey.days, service.ready())
+    return survey
 
 
 def _response(part: _Part, dates: Sequence[int]) -> pb.PredictManyResponse:

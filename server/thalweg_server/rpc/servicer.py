@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import platform
 import time
@@ -15,6 +16,7 @@ from thalweg.v1 import forecaster_pb2_grpc
 from thalweg_server.core.errors import Draining, StreamFenced
 from thalweg_server.core.events import Uploaded
 from thalweg_server.core.observation import Batch
+from thalweg_server.core.ports import NotReady
 from thalweg_server.core.service import Service
 from thalweg_server.core.validation import check_name
 from thalweg_server.rpc import decode, encode
@@ -81,8 +83,13 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
             context=decode.context(request.context),
         )
         sha256 = request.sha256 if request.HasField("sha256") else None
-        view = await self._worker.call(lambda: self._service.upload(event, sha256))
-        return pb.UploadModelResponse(info=encode.model_info(view))
+        while True:
+            try:
+                view = await self._worker.call(lambda: self._service.upload(event, sha256))
+            except NotReady as making:
+                await asyncio.to_thread(making.wait)
+            else:
+                return pb.UploadModelResponse(info=encode.model_info(view))
 
     async def Predict(self, request: pb.PredictRequest, context: Any) -> pb.PredictResponse:
         """See the contract."""
@@ -115,7 +122,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         return await self._worker.call(lambda: self._learn(batch))
 
     def _learn(self, batch: Batch) -> pb.LearnResponse:
-        job = self._service.learning(batch, at=time.time(), keep_lessons=True)
+        job = self._service.learning(batch, at=time.time(), detailed=True)
         job.step()
         report = job.report
         if report.errors:

@@ -21,7 +21,7 @@ from thalweg_server.core.errors import (
     StreamFenced,
     StreamNotOpen,
 )
-from thalweg_server.core.observation import Batch, Flavor
+from thalweg_server.core.observation import Batch
 from thalweg_server.core.service import Service
 from thalweg_server.core.streams import Stream
 from thalweg_server.core.validation import check_id, shown
@@ -241,8 +241,8 @@ class Session:
     def _decode(self, request: pb.StreamLearnRequest) -> Batch:
         limits = self._service.limits
         if request.WhichOneof("body") == "rows":
-            return decode.rows(request.rows.rows, limits)
-        return decode.columns(request.columns, limits)
+            return self._service.prepared(decode.rows(request.rows.rows, limits))
+        return self._service.prepared(decode.columns(request.columns, limits))
 
     async def _learn(
         self, stream: Stream, options: pb.StreamOpen, incoming: Incoming
@@ -259,16 +259,10 @@ class Session:
             stream=stream,
             sequence=sequence,
             skip_learned_dates=options.skip_learned_dates,
-            # Labels of several classes are no numbers: without lessons every prediction is NaN.
-            keep_lessons=options.return_predictions
-            and self._service.ready() is not Flavor.MULTICLASS,
+            predictions=options.return_predictions,
         )
         await self._worker.steps(job.step)
-        predictions: list[float] = []
-        if options.return_predictions:
-            lessons = job.report.lessons
-            predictions = await _aside(count, lambda: encode.row_predictions(count, lessons))
-        return encode.ack(job.report, sequence=sequence, predictions=predictions)
+        return encode.ack(job.report, sequence=sequence)
 
 
 async def _aside(rows: int, function: Callable[[], T]) -> T:

@@ -92,7 +92,7 @@ def _cards(telemetry: Telemetry, ready: bool) -> str:
 
 
 def _table(telemetry: Telemetry) -> str:
-    held = sorted(telemetry.service.totals.candidates.items(), key=lambda each: each[0])
+    held = sorted(telemetry.service.totals.candidates(), key=lambda each: each[0])
     if not held:
         return "<p>Nothing was scored yet.</p>"
     numeric = telemetry.service.flavor is Flavor.REGRESSION

@@ -70,7 +70,7 @@ class Totals(Collector):
             "Predictions that were NaN, infinite, too large or none, and were not scored.",
             labels=label,
         )
-        for name, totals in list(self._service.totals.candidates.items()):
+        for name, totals in self._service.totals.candidates():
             errors.add_metric((name,), totals.absolute_error)
             scored.add_metric((name,), totals.scored)
             nonfinite.add_metric((name,), totals.nonfinite)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from thalweg_server.core.errors import EstimatorFailed
 from thalweg_server.core.observation import Batch, Context, Flavor, Question
 from thalweg_server.core.ports import Answer, Loaded, Outcomes
-from thalweg_server.engines.compiled import bridge, feed
+from thalweg_server.engines.compiled import feed
 from thalweg_server.engines.compiled.errors import SchemaNeeded, Unlowerable
 from thalweg_server.engines.compiled.feed import Feed
 from thalweg_server.engines.compiled.fleet import Fleets
@@ -21,7 +21,7 @@ from thalweg_server.engines.compiled.lowering import Lowering, reason_of
 from thalweg_server.engines.compiled.places import PENDING, RIVER, Places
 from thalweg_server.engines.compiled.steps.base import Inputs, fits_narrow
 from thalweg_server.engines.compiled.template import DATELESS, DONE, RAISED
-from thalweg_server.engines.river import RiverEngine
+from thalweg_server.engines.river import RiverEngine, size_of
 
 RAISES = {
     DATELESS: "ValueError: Invalid isoformat string: ''",
@@ -46,11 +46,14 @@ class CompiledEngine:
         self._places = Places()
         self._flavor = Flavor.REGRESSION
 
+    def __len__(self) -> int:
+        return len(self._places)
+
     def load(self, payload: bytes, flavor: Flavor, context: Sequence[Context]) -> Loaded:
         """See `Engine.load`."""
         loaded = self._river.load(payload, flavor, context)
         self._flavor = flavor
-        estimator = bridge.estimator(self._river, loaded.slot)
+        estimator = self._river.estimator(loaded.slot)
         place, reason = (RIVER, loaded.slot), ""
         try:
             if flavor is not Flavor.REGRESSION:
@@ -96,16 +99,19 @@ class CompiledEngine:
             return "river", "it is compiled once its first row tells its features"
         return "river", self._places.reasons[slot]
 
-    def reason(self, slot: int) -> str:
-        """See `Engine.reason`."""
-        return self.placement(slot)[1]
-
     def state_bytes(self, slot: int) -> int:
         """See `Engine.state_bytes`."""
         fleet, row = self._places.of(slot)
         if fleet >= 0:
             return self._fleets[fleet].row_bytes
-        return self._river.state_bytes(row) if fleet == RIVER else 0
+        if fleet == RIVER:
+            return self._river.state_bytes(row)
+        return size_of(self._lowering.waiting[row].estimator)
+
+    def estimator(self, slot: int) -> Any:
+        """The live estimator where River runs it, else a new one with its state."""
+        fleet, row = self._places.of(slot)
+        return self._river.estimator(row) if fleet == RIVER else self._lifted(fleet, row)
 
     def dump(self, slot: int) -> bytes:
         """See `Engine.dump`."""
@@ -129,9 +135,7 @@ class CompiledEngine:
         at, lines = np.asarray(slots, np.int64), np.asarray(rows, np.int64)
         fleets = self._places.fleets[at]
         if (fleets == RIVER).all():
-            return self._river.learn(
-                self._places.rows[at].tolist(), lines.tolist(), batch, predict=predict
-            )
+            return self._river.learn(self._places.rows[at], lines, batch, predict=predict)
         lesson = Lesson(feed.of_batch(batch), at, lines, predict)
         if (fleets == PENDING).any():
             self._bind(lesson, np.flatnonzero(fleets == PENDING))
@@ -171,7 +175,7 @@ class CompiledEngine:
         for item in self._predict_fleets(at, np.arange(len(at)), asked, values):
             question = feed.question(item, days, columns, names)
             answer = self._ask_river(int(at[item]), question)
-            values[item] = np.nan if answer.value is None else answer.value
+            values[item] = answer.number
         return values
 
     def _predict_fleets(
@@ -256,8 +260,7 @@ class CompiledEngine:
     def _learn_river(self, lesson: Lesson, batch: Batch) -> None:
         items = sorted(lesson.river)
         if items:
-            slots = self._places.rows[lesson.slots[items]].tolist()
-            rows = lesson.rows[items].tolist()
+            slots, rows = self._places.rows[lesson.slots[items]], lesson.rows[items]
             outcomes = self._river.learn(slots, rows, batch, predict=lesson.predict)
             lesson.answered(items, outcomes)
 
@@ -297,4 +300,4 @@ class CompiledEngine:
         self._places.put(slot, RIVER, self._adopt(estimator, fleet.context), reason)
 
     def _adopt(self, estimator: Any, context: tuple[Context, ...]) -> int:
-        return bridge.adopt(self._river, estimator, self._flavor, context)
+        return self._river.adopt(estimator, self._flavor, context)

@@ -43,8 +43,8 @@ class Lesson:
 
     def answered(self, items: list[int], outcomes: Outcomes) -> None:
         """Takes over what the river engine made of these items."""
-        for position, item in enumerate(items):
-            answer = outcomes.answers[position]
+        for position, answer in enumerate(outcomes.between(0, len(items))):
+            item = items[position]
             self.values[item] = math.nan if answer.value is None else answer.value
             if answer.error:
                 self.errors[item] = answer.error

@@ -25,6 +25,10 @@ class Places:
     rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(SLOTS_FIRST, np.int64))
     reasons: dict[int, str] = field(default_factory=dict)
     _next: int = 0
+    _free: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return self._next - len(self._free)
 
     def of(self, slot: int) -> tuple[int, int]:
         """Fleet and row."""
@@ -32,7 +36,10 @@ class Places:
 
     def hold(self, fleet: int, row: int, reason: str = "") -> int:
         """A new slot."""
-        slot, self._next = self._next, self._next + 1
+        if self._free:
+            slot = self._free.pop()
+        else:
+            slot, self._next = self._next, self._next + 1
         if slot == len(self.fleets):
             self.fleets = np.concatenate((self.fleets, np.full(slot, GONE, np.int64)))
             self.rows = np.concatenate((self.rows, np.zeros(slot, np.int64)))
@@ -50,3 +57,4 @@ class Places:
         """Drops a slot."""
         self.fleets[slot] = GONE
         self.reasons.pop(slot, None)
+        self._free.append(slot)

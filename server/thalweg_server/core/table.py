@@ -1,0 +1,66 @@
+"""Columns of one length that grow together: arrays that scrapes and kernels go over in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+ROWS_FIRST = 64
+"""Rows that there is room for at first; room is doubled."""
+
+
+class Table:
+    """Rows of columns, given out in runs of neighbours and taken back.
+
+    Subclasses state `COLUMNS`: per column its type and, for a matrix, its width. A row that is
+    given out is all zeros. Growing replaces the arrays: nobody may keep one across `take`.
+    """
+
+    COLUMNS: ClassVar[Mapping[str, tuple[type, int]]]
+
+    def __init__(self) -> None:
+        self._free: dict[int, list[int]] = {}
+        self._used = 0
+        self._room = 0
+        for name, (kind, width) in self.COLUMNS.items():
+            setattr(self, name, np.zeros((0, width) if width > 1 else 0, kind))
+
+    @property
+    def size(self) -> int:
+        """Rows given out so far, those given back included."""
+        return self._used
+
+    def take(self, count: int = 1) -> int:
+        """The first of so many fresh rows, one behind the other."""
+        free = self._free.get(count)
+        if free:
+            return free.pop()
+        first, self._used = self._used, self._used + count
+        if self._used > self._room:
+            self._grow()
+        return first
+
+    def give_back(self, first: int, count: int = 1) -> None:
+        """Gives back what `take` gave, emptied."""
+        if count:
+            for array in self._columns():
+                array[first : first + count] = 0
+            self._free.setdefault(count, []).append(first)
+
+    def copy(self, source: int, target: int) -> None:
+        """Copies a row."""
+        for array in self._columns():
+            array[target] = array[source]
+
+    def _columns(self) -> list[Any]:
+        return [getattr(self, name) for name in self.COLUMNS]
+
+    def _grow(self) -> None:
+        self._room = max(ROWS_FIRST, 2 * self._room, self._used)
+        for name in self.COLUMNS:
+            old = getattr(self, name)
+            new = np.zeros((self._room, *old.shape[1:]), old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)

@@ -1,0 +1,41 @@
+"""The core's scoring loop, compiled."""
+
+from __future__ import annotations
+
+import inspect
+
+from thalweg_server.core.ports import NotReady
+from thalweg_server.core.tally import Tally, rank, tally
+from thalweg_server.engines.compiled.cache import KernelCache
+from thalweg_server.engines.compiled.template import HEAD, function_text
+
+_ARRAYS = {"Floats": "float64[::1]", "Ints": "int64[::1]", "Bytes": "uint8[::1]"}
+_SCALARS = {"bool": "boolean", "float": "float64"}
+
+
+def compiled_tally(kernels: KernelCache) -> Tally:
+    """`core.tally.tally` from the disk or from the compiler, which takes some seconds."""
+    source = _source()
+    while True:
+        try:
+            return kernels.get(source).run
+        except NotReady as making:
+            making.wait()
+
+
+def _source() -> str:
+    kinds = _ARRAYS | _SCALARS
+    arguments = {
+        name: "float64[:, ::1]" if name == "recent" else kinds[str(each.annotation)]
+        for name, each in inspect.signature(tally).parameters.items()
+    }
+    signature = f'@njit("void({", ".join(arguments.values())})", nogil=True, cache=True)'
+    parts = (
+        HEAD,
+        "Floats = Ints = Bytes = None",
+        function_text(rank),
+        signature,
+        inspect.getsource(tally),
+        "run = tally",
+    )
+    return "\n".join(parts)
