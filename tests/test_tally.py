@@ -73,7 +73,7 @@ def score(function: Tally, roster: Roster, given_rows: Any, *, by_rmse: bool = F
         answers,
         by_rmse,
         2.0,
-        *(roster.begin, roster.width, roster.learned, roster.through),
+        *(roster.begin, roster.width, roster.learned, roster.through, roster.touched),
         *(board.group, board.order, board.taught, board.count, board.nonfinite),
         *(board.mae, board.mse, board.recent),
         *(groups.error_sum, groups.scored, groups.unusable),

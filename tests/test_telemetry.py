@@ -1,7 +1,7 @@
 """The metrics page: what Prometheus reads off it is what the service holds.
 
 These tests drive a `Service` directly. That an ack makes the page current holds end to end only
-if the server tells its listeners before it answers: a test over a real socket belongs to the rpc.
+if the server marks what it changed before it answers: a test over a real socket belongs to the rpc.
 """
 
 from __future__ import annotations
@@ -251,10 +251,10 @@ def test_a_model_in_the_middle_of_a_change_does_not_fail_a_scrape(
     upload(service, "item", "mean", mean())
     for order in ([], [1], [7, 0]):
         monkeypatch.setattr(Model, "order", order)
-        service.listeners[0]({"item"})
+        service.registry.roster.touched[:] = True
         telemetry.page()
     service.registry.models["half"] = Model("half")
-    service.listeners[0]({"half", "never there"})
+    service.registry.roster.touched[:] = True
     telemetry.page()
 
 

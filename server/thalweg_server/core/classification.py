@@ -94,7 +94,8 @@ class Classification:
             roster.learned[model.number] += 1
             taught.learned += 1
         self.judge.reselect(model)
-        taught.changed.add(model.name)
+        roster.touched[model.number] = True
+        taught.changed.append((batch.names, batch.index[[line]]))
         several = self.judge.flavor is Flavor.MULTICLASS  # labels, of which none is a number
         number = np.nan if several else lesson.champion.number
         taught.answers.append((np.array([lesson.row]), np.array([number])))

@@ -60,7 +60,7 @@ class Taught:
         learned: rows that some candidate learned.
         failed: rows that every candidate raised on, with the error.
         refused: rows that no model could be made for, with the error.
-        changed: names of models.
+        changed: names, and the positions in these of models that learned.
         answers: rows, and what a caller would have got for them as numbers, NaN for none.
         lessons: where they are wanted, one per row.
     """
@@ -68,7 +68,7 @@ class Taught:
     learned: int = 0
     failed: list[tuple[int, Refusal]] = field(default_factory=list)
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
-    changed: set[str] = field(default_factory=set)
+    changed: list[tuple[Sequence[str], NDArray[np.int32]]] = field(default_factory=list)
     answers: list[tuple[Rows, NDArray[np.float64]]] = field(default_factory=list)
     lessons: list[Lesson] = field(default_factory=list)
 

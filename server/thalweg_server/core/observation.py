@@ -81,6 +81,18 @@ Column: TypeAlias = NDArray[np.float64] | Sequence[str]
 """One feature of a batch: one value for all rows, or one per row."""
 
 
+class Names(list[str]):
+    """Names of models that rows point into; whoever looks them up keeps what was found here.
+
+    Attributes:
+        numbers: of the models, in the order of the names.
+        version: what `numbers` are good for.
+    """
+
+    numbers: NDArray[np.int64]
+    version: int = -1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Observations in the order to learn them.

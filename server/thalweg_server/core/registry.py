@@ -15,6 +15,7 @@ from thalweg_server.core.errors import LimitReached, NotAnEstimator, UnknownCand
 from thalweg_server.core.globs import compile_glob, literal_characters
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.model import Candidate, Judge, Model
+from thalweg_server.core.observation import Names
 from thalweg_server.core.ports import Engine
 from thalweg_server.core.roster import UNLISTED, Roster
 from thalweg_server.core.validation import shown
@@ -49,7 +50,7 @@ class Registry:
         self.roster = roster
         self._judge = judge
         self._limits = limits
-        self._resolved: tuple[Sequence[str], NDArray[np.int64]] = ((), np.empty(0, np.int64))
+        self._removals = 0
 
     def get(self, name: str, *, template: bool = False) -> Model:
         """The model or template; raises UnknownModel."""
@@ -86,14 +87,16 @@ class Registry:
     def numbers(self, names: Sequence[str]) -> NDArray[np.int64]:
         """The number of each name's model, UNLISTED where none is known yet.
 
-        Asked for the same names again, as slices of a batch do, it answers the same array, which
-        who obtains a model may fill in.
+        `Names` keep the answer, for slices and batches to come; who obtains a model may fill it
+        in. It is good until a model is removed, whose number may soon be another's.
         """
-        if self._resolved[0] is not names:
-            models = map(self.models.get, names, repeat(_NOBODY))
-            numbers = np.fromiter(map(_NUMBER, models), np.int64, len(names))
-            self._resolved = (names, numbers)
-        return self._resolved[1]
+        if isinstance(names, Names) and names.version == self._removals:
+            return names.numbers
+        models = map(self.models.get, names, repeat(_NOBODY))
+        numbers = np.fromiter(map(_NUMBER, models), np.int64, len(names))
+        if isinstance(names, Names):
+            names.numbers, names.version = numbers, self._removals
+        return numbers
 
     def sources(self, name: str) -> list[Candidate]:
         """For each candidate name, the template's candidate a new model would be cloned from."""
@@ -218,7 +221,7 @@ class Registry:
         if not model.candidates:
             self.roster.remove(model.number)
             model.number, model.roster = UNLISTED, None
-            self._resolved = ((), np.empty(0, np.int64))  # the number may soon be another's
+            self._removals += 1
             return
         if model.roster is None:
             model.number, model.roster = self.roster.add(), self.roster

@@ -57,8 +57,7 @@ class Regression:
             errors = [outcomes.errors[item] for item in range(end - int(width[each]), end)]
             taught.fail(int(rows[each]), model, errors)
         taught.learned += len(rows) - len(failed)
-        names = batch.names
-        taught.changed.update(names[i] for i in batch.index[rows].tolist())
+        taught.changed.append((batch.names, batch.index[rows]))
         taught.answers.append((rows, answers))
         for each, order in enumerate(orders):
             model, end = self._model(batch, int(rows[each])), int(ends[each])
@@ -84,7 +83,7 @@ class Regression:
             taught.fail(row, model, [answer.error for answer in given])
         else:
             taught.learned += 1
-        taught.changed.add(model.name)
+        taught.changed.append((batch.names, batch.index))
         taught.answers.append((np.array([row]), answers))
         taught.lessons.append(lesson)
 
@@ -123,7 +122,7 @@ class Regression:
         self.tally(
             *(numbers, targets, batch.days[rows].astype(np.int64), values, flags),
             *(answers, self.judge.by_rmse, 2.0),
-            *(roster.begin, roster.width, roster.learned, roster.through),
+            *(roster.begin, roster.width, roster.learned, roster.through, roster.touched),
             *(board.group, board.order, board.taught, board.count, board.nonfinite),
             *(board.mae, board.mse, board.recent),
             *(groups.error_sum, groups.scored, groups.unusable),

@@ -29,6 +29,7 @@ class Roster(Table):
         learned: observations learned.
         through: the latest day learned, or NO_DAY.
         dated: whether some candidate wants to see the date.
+        touched: whether anything of the model has changed since a reader set it back.
     """
 
     begin: NDArray[np.int64]
@@ -36,6 +37,7 @@ class Roster(Table):
     learned: NDArray[np.int64]
     through: NDArray[np.int64]
     dated: NDArray[np.bool_]
+    touched: NDArray[np.bool_]
 
     COLUMNS: ClassVar = {
         "begin": (np.int64, 1),
@@ -43,6 +45,7 @@ class Roster(Table):
         "learned": (np.int64, 1),
         "through": (np.int64, 1),
         "dated": (np.bool_, 1),
+        "touched": (np.bool_, 1),
     }
 
     def __init__(self, board: Scoreboard, totals: Totals) -> None:
@@ -76,6 +79,7 @@ class Roster(Table):
             candidate.row = row
         board.give_back(old, width)
         self.begin[number], self.width[number] = first, len(candidates)
+        self.touched[number] = True
         self.dated[number] = any(Context.DATE in c.context for c in candidates)
 
     def rows(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:

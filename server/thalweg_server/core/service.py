@@ -70,7 +70,7 @@ class Service:
     ) -> None:
         self.limits = limits
         self.totals = Totals()
-        self.listeners: list[Listener] = []
+        self.listeners: tuple[Listener, ...] = ()
         self.board = Scoreboard()
         self.judge = Judge(Flavor.REGRESSION, self.board, champion_metric)
         self.registry = Registry(engine, Roster(self.board, self.totals), self.judge, limits)
@@ -240,7 +240,9 @@ class Service:
         school: School = self._numbers if self.flavor is Flavor.REGRESSION else self._labels
         learner = Learner(self.registry, self.ledger, school)
         taught = learner.apply(event, detailed=detailed)
-        self._tell(taught.changed)
+        if self.listeners:
+            pairs = taught.changed
+            self._tell({names[i] for names, index in pairs for i in set(index.tolist())})
         if stream is not None and event.sequence:
             self.streams.advance(stream, event.sequence, event.at)
         return taught

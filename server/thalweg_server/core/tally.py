@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Bytes: TypeAlias = NDArray[np.uint8]
+Flags: TypeAlias = NDArray[np.bool_]
 
 Tally: TypeAlias = Callable[..., None]
 
@@ -71,6 +72,7 @@ def tally(
     width: Ints,
     learned: Ints,
     through: Ints,
+    touched: Flags,
     group: Ints,
     order: Ints,
     taught: Ints,
@@ -96,7 +98,7 @@ def tally(
         by_rmse: whether champions are chosen by RMSE and not by MAE.
         two: 2.0, which a compiler must not know: Python's square is libm's `pow`, which differs
             from a product in the last bit for 1 value in 1,000.
-        begin, width, learned, through: columns of the roster.
+        begin, width, learned, through, touched: columns of the roster.
         group, order, taught, count, nonfinite, mae, mse, recent: columns of the scoreboard.
         error_sums, scored, unusable: totals by group.
     """
@@ -142,3 +144,4 @@ def tally(
             learned[model] += 1
         through[model] = max(through[model], days[i])
         rank(first, candidates, by_rmse, order, count, mae, mse)
+        touched[model] = True

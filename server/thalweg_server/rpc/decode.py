@@ -19,6 +19,7 @@ from thalweg_server.core.observation import (
     Feature,
     Features,
     Flavor,
+    Names,
     Question,
     Target,
 )
@@ -87,7 +88,7 @@ def rows(requests: Sequence[pb.LearnRequest], limits: Limits) -> Batch:
         if request.request_id:
             request_ids[row] = request.request_id
     return Batch(
-        names=list(names),
+        names=Names(names),
         index=np.array(index, np.int32),
         days=np.array(days, np.int32),
         targets=targets,
@@ -98,15 +99,22 @@ def rows(requests: Sequence[pb.LearnRequest], limits: Limits) -> Batch:
     )
 
 
-def columns(message: pb.LearnColumns, limits: Limits) -> Batch:
-    """A batch in columns; raises BadRequest for columns that do not fit together."""
+def columns(message: pb.LearnColumns, limits: Limits, last: Names | None = None) -> Batch:
+    """A batch in columns; raises BadRequest for columns that do not fit together.
+
+    Args:
+        message: as it came.
+        limits: bounds on values.
+        last: names of the batch before, used again where they are the same.
+    """
     targets = _targets(message)
     count = len(targets)
     index = _index(message, count)
     decoded = feature_columns(message.features, count)
     days = _days(message.date_days, count)
+    names = Names(message.models[:])
     return Batch(
-        names=list(message.models),
+        names=last if last is not None and last == names else names,
         index=index,
         days=days,
         targets=targets,

@@ -21,7 +21,7 @@ from thalweg_server.core.errors import (
     StreamFenced,
     StreamNotOpen,
 )
-from thalweg_server.core.observation import Batch
+from thalweg_server.core.observation import Batch, Names
 from thalweg_server.core.service import Service
 from thalweg_server.core.streams import Stream
 from thalweg_server.core.validation import check_id, shown
@@ -107,6 +107,7 @@ class Session:
         self._worker = sessions.worker
         self._stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._batch: asyncio.Task[pb.StreamAck] | None = None
+        self._names = Names()
 
     def stop(self, refusal: Refusal) -> None:
         """Ends the session with this error once its present batch is acked."""
@@ -242,7 +243,10 @@ class Session:
         limits = self._service.limits
         if request.WhichOneof("body") == "rows":
             return self._service.prepared(decode.rows(request.rows.rows, limits))
-        return self._service.prepared(decode.columns(request.columns, limits))
+        batch = decode.columns(request.columns, limits, self._names)
+        assert isinstance(batch.names, Names)
+        self._names = batch.names  # most streams bring the same models day by day
+        return self._service.prepared(batch)
 
     async def _learn(
         self, stream: Stream, options: pb.StreamOpen, incoming: Incoming

@@ -27,12 +27,10 @@ class Watchers:
         self._worker = worker
         self._watchers: set[Watcher] = set()
         self._loop = asyncio.get_running_loop()
-        service.listeners.append(self._changed)
 
     def _changed(self, names: set[str]) -> None:
         # The models' thread. Copies what it needs: the set lives on.
-        if self._watchers:
-            self._loop.call_soon_threadsafe(self._tell, frozenset(names))
+        self._loop.call_soon_threadsafe(self._tell, frozenset(names))
 
     def _tell(self, names: frozenset[str]) -> None:
         for watcher in self._watchers:
@@ -50,6 +48,7 @@ class Watchers:
             raise BadRequest("models and glob exclude each other: send one", field="glob")
         watcher = Watcher(frozenset(request.models), request.glob)
         self._watchers.add(watcher)
+        self._listen()
         try:
             known = await self._worker.slice(lambda: self._start(request))
             watcher.put_first(known)
@@ -58,6 +57,11 @@ class Watchers:
                     yield response
         finally:
             self._watchers.discard(watcher)
+            self._listen()
+
+    def _listen(self) -> None:
+        """Only while somebody watches: naming what changed costs something for every row."""
+        self._service.listeners = (self._changed,) if self._watchers else ()
 
     def _start(self, request: pb.WatchScoresRequest) -> list[str]:
         self._service.ready()

@@ -1,7 +1,7 @@
 """The series of every model, rendered once and kept until the model changes.
 
-With 61,000 candidates a scrape is 15 MB of text. The lines of a model stay as they are until
-the service says that it changed, so a scrape costs what changed since the last one.
+With 61,000 candidates a scrape is 15 MB of text. The lines of a model stay as they are until it
+is touched, so a scrape costs what changed since the last one, and learning does nothing for it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, chain
+from operator import attrgetter
 
 import numpy as np
 
@@ -40,10 +41,10 @@ MODELS_PER_PART = 4_096
 
 
 class ModelSeries:
-    """The page's model part. Any thread may render; the service's thread says what changed.
+    """The page's model part. Any thread may render, but no other part sets `Roster.touched` back.
 
     Live state is read without a lock: the service's thread writes it, a reader may catch a model
-    in the middle of a change, and that model's name is then among the changed of the next scrape.
+    in the middle of a change, and that model is then among the touched of the next scrape.
 
     Args:
         service: whose models.
@@ -56,19 +57,13 @@ class ModelSeries:
         self._service = service
         self._limit = limit
         self._rendering = threading.Lock()
-        self._noting = threading.Lock()
         self._flavor: Flavor | None = None
         self._texts: dict[str, ModelText] = {}
         self._lines: dict[str, dict[str, bytes]] = {}
         """Family to model to lines."""
         self._page: tuple[bytes, ...] = ()
-        self._changed: set[str] = set()
-        service.listeners.append(self.note)
-
-    def note(self, names: Iterable[str]) -> None:
-        """Marks models whose lines are out of date."""
-        with self._noting:
-            self._changed.update(names)
+        self._left: set[str] = set()
+        """Models that changed and that a scrape which failed has not rendered."""
 
     def render(self) -> tuple[bytes, ...]:
         """The lines of all models, family by family; the same object while nothing changes."""
@@ -81,15 +76,26 @@ class ModelSeries:
                 try:
                     self._update(changed, flavor)
                 except BaseException:
-                    self.note(changed)
+                    self._left = changed
                     raise
             return self._page
 
     def _take(self) -> set[str]:
-        # Before anything is read: what changes from here on is news to the next scrape.
-        with self._noting:
-            changed, self._changed = self._changed, set()
-        return changed
+        """Names of models that changed, came or went since the last scrape.
+
+        Sets back what it finds before anything is read: what changes from here on is news to the
+        next scrape.
+        """
+        held, touched = self._service.registry.models, self._service.registry.roster.touched
+        models = list(held.values())
+        numbers = np.fromiter(map(attrgetter("number"), models), np.int64, len(models))
+        # One without a number is being made or removed; one beyond the end came this moment.
+        listed = np.flatnonzero((numbers >= 0) & (numbers < len(touched)))
+        changed = listed[touched[numbers[listed]]]
+        touched[numbers[changed]] = False
+        left, self._left = self._left, set()
+        gone = set(self._texts).difference(held)
+        return {models[i].name for i in changed.tolist()} | left | gone
 
     def _begin(self, flavor: Flavor | None) -> set[str]:
         self._flavor = flavor

@@ -9,7 +9,12 @@ from thalweg_server.core.tally import Tally, rank, tally
 from thalweg_server.engines.compiled.cache import KernelCache
 from thalweg_server.engines.compiled.template import HEAD, function_text
 
-_ARRAYS = {"Floats": "float64[::1]", "Ints": "int64[::1]", "Bytes": "uint8[::1]"}
+_ARRAYS = {
+    "Floats": "float64[::1]",
+    "Ints": "int64[::1]",
+    "Bytes": "uint8[::1]",
+    "Flags": "boolean[::1]",
+}
 _SCALARS = {"bool": "boolean", "float": "float64"}
 
 
@@ -32,7 +37,7 @@ def _source() -> str:
     signature = f'@njit("void({", ".join(arguments.values())})", nogil=True, cache=True)'
     parts = (
         HEAD,
-        "Floats = Ints = Bytes = None",
+        "Floats = Ints = Bytes = Flags = None",
         function_text(rank),
         signature,
         inspect.getsource(tally),
