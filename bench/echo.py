@@ -1,11 +1,11 @@
-"""The floor under every unary call: a bare grpc.aio server that answers with a fixed message."""
+"""The floor under every call: a bare grpc.aio server that answers without a model."""
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,20 +21,36 @@ ANSWER = pb.PredictResponse(
     learned=28,
     learned_through="2016-05-22",
 )
+MIB = 1024 * 1024
+OPENED = pb.StreamOpened(max_batch_rows=100_000, max_batch_bytes=64 * MIB, max_inflight_batches=8)
 
 
 class Echo(forecaster_pb2_grpc.ForecasterServicer):
-    """Predict, without a model."""
+    """Predict and StreamLearn, without a model."""
 
     async def Predict(self, request: pb.PredictRequest, context: Any) -> pb.PredictResponse:
         """Answers at once."""
         return ANSWER
 
+    async def StreamLearn(
+        self, requests: AsyncIterator[pb.StreamLearnRequest], context: Any
+    ) -> AsyncIterator[pb.StreamLearnResponse]:
+        """Acks every batch as learned."""
+        yield pb.StreamLearnResponse(opened=OPENED)
+        await anext(requests)
+        async for request in requests:
+            rows = len(request.columns.target) or len(request.rows.rows)
+            ack = pb.StreamAck(
+                sequence=request.sequence, applied_sequence=request.sequence, learned=rows
+            )
+            yield pb.StreamLearnResponse(ack=ack)
+
 
 async def serve() -> None:
     """Serves until the process ends; prints its port first."""
-    server = grpc.aio.server()
-    forecaster_pb2_grpc.add_ForecasterServicer_to_server(Echo(), server)
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", 65 * MIB)])
+    echo = Echo()  # type: ignore[abstract]  # nobody calls the other rpcs
+    forecaster_pb2_grpc.add_ForecasterServicer_to_server(echo, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)

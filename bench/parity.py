@@ -1,8 +1,9 @@
 """Compare the shipped M5 pipelines with 29 genuine `TargetAgg`s, bit for bit, on real sales.
 
-    python -m bench.parity --data DIR [--items 'FOODS_3_*_TX_1'] [--first 50]
+    python -m bench.parity --data DIR [--items 'FOODS_3_*_TX_1'] [--first 50] [--engine compiled]
 
-Prints one JSON object. Exits with 1 if a bit differs.
+With `--engine compiled` they run in the compiled engine, else in plain River, where features and
+neighbours are compared too. Prints one JSON object. Exits with 1 if a bit differs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import struct
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from typing import Any
@@ -39,20 +40,27 @@ def main() -> None:
     if not sales.ids:
         sys.exit(f"no items match {options.items!r}")
     started = time.perf_counter()
-    tally: Counter[str] = Counter()
-    relative = 0.0
-    with ProcessPoolExecutor() as pool:
-        for counts, largest in pool.map(compare, sales.histories(), chunksize=4):
-            tally.update(counts)
-            relative = max(relative, largest)
-    _, history = next(sales.histories())
+    measure = measure_compiled if options.engine == "compiled" else measure_river
     report = {
         "benchmark": "parity",
+        "engine": options.engine,
         "river": version("river"),
         "items": len(sales.ids),
         "days": len(sales.dates),
         "rows": sales.observations,
         "candidates": len(sales.ids) * len(PIPELINES),
+        **measure(sales),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    print(json.dumps(report, indent=2))
+    sys.exit(1 if report["prediction_mismatches_bitwise"] else 0)
+
+
+def measure_river(sales: m5.Sales) -> dict[str, Any]:
+    """Compare the pipelines in plain River, features and neighbours included."""
+    tally, relative = _in_processes(compare, sales.histories(), chunksize=4)
+    _, history = next(sales.histories())
+    return {
         "predictions": tally["predictions"],
         "prediction_mismatches_bitwise": tally["mismatches"],
         "relative_difference_max": relative,
@@ -61,10 +69,39 @@ def main() -> None:
         "knn_searches_with_ties": tally["ties"],
         "knn_neighbour_differences": tally["neighbour_differences"],
         **memory.report(history),
-        "seconds": round(time.perf_counter() - started, 1),
     }
-    print(json.dumps(report, indent=2))
-    sys.exit(1 if report["prediction_mismatches_bitwise"] else 0)
+
+
+def measure_compiled(sales: m5.Sales) -> dict[str, Any]:
+    """Compare the pipelines in the compiled engine, and who is champion in the end."""
+    from bench import parity_compiled
+
+    if sales.observations < sales.units.size:
+        sys.exit("with --engine compiled every item needs a sale on every day")
+    parts = parity_compiled.parts(sales)
+    tally, relative = _in_processes(parity_compiled.compare, parts, chunksize=1)
+    placed = {name: count for name, count in tally.items() if name.startswith("candidates in")}
+    return {
+        **placed,
+        "predictions": tally["predictions"],
+        "prediction_mismatches_bitwise": tally["mismatches"],
+        "relative_difference_max": relative,
+        "champions": len(sales.ids),
+        "champion_differences": tally["champion_differences"],
+    }
+
+
+def _in_processes(
+    function: Callable[[Any], tuple[Counter[str], float]], parts: Iterable[Any], chunksize: int
+) -> tuple[Counter[str], float]:
+    """Return all counts, and the largest of the differences."""
+    tally: Counter[str] = Counter()
+    relative = 0.0
+    with ProcessPoolExecutor() as pool:
+        for counts, largest in pool.map(function, parts, chunksize=chunksize):
+            tally.update(counts)
+            relative = max(relative, largest)
+    return tally, relative
 
 
 def compare(item: tuple[str, History]) -> tuple[Counter[str], float]:
@@ -126,6 +163,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--items", default="HOBBIES_1_*_CA_1", help="glob; default: one department of one store"
     )
+    parser.add_argument("--engine", choices=("river", "compiled"), default="river")
     parser.add_argument("--first", type=int, help="at most so many items")
     return parser.parse_args()
 

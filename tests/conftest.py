@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -21,6 +22,9 @@ from thalweg_server.config import Config
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.observation import Flavor
 from thalweg_server.core.ports import Engine
+from thalweg_server.engines.compiled import CompiledEngine
+from thalweg_server.engines.compiled.cache import KernelCache
+from thalweg_server.engines.compiled.fleet import Fleets
 from thalweg_server.engines.river import RiverEngine
 from thalweg_server.server import BackgroundServer
 
@@ -76,16 +80,23 @@ def connect() -> Iterator[Connect]:
         )
 
 
-ENGINES: dict[str, Callable[[], Engine | None]] = {
-    "compiled": lambda: None,  # what a server has by default
-    "river": RiverEngine,
-}
+@pytest.fixture(scope="session")
+def kernels(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> KernelCache:
+    """Kernels, each compiled once; the next run of the tests finds them."""
+    cache = getattr(request.config, "cache", None)
+    folder = cache.mkdir("kernels") if cache else tmp_path_factory.mktemp("kernels")
+    return KernelCache(Path(folder), patient=True)
 
 
-@pytest.fixture(scope="session", params=ENGINES.values(), ids=ENGINES)
-def shared_wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
+@pytest.fixture(scope="session", params=["compiled", "river"])
+def shared_wire(request: pytest.FixtureRequest, kernels: KernelCache) -> Iterator[Wire]:
     """A client of the server that tests share, once for each engine: both mean the same."""
-    config, engine = Config(port=0, metrics_port=0), request.param()
+    engine: Engine = RiverEngine()
+    if request.param == "compiled":
+        engine = CompiledEngine(RiverEngine(), Fleets(kernels))
+    config = Config(port=0, metrics_port=0)
     with (
         BackgroundServer(config, engine=engine) as server,
         grpc.insecure_channel(server.address) as channel,

@@ -34,22 +34,26 @@ rows = st.lists(
 )
 
 
+def upload(service: Service, model: str, context: tuple[Context, ...]) -> None:
+    """Adds a model, or a template where the name says so."""
+    event = Uploaded(
+        model=model,
+        candidate="c",
+        payload=dill.dumps(dummy.StatisticRegressor(stats.Mean())),
+        template="*" in model,
+        replace=False,
+        apply_to_existing=False,
+        context=context,
+    )
+    service.upload(event, None)
+
+
 def make_service() -> Service:
     """Models that have learned until day 11, one of which wants the date, and a template."""
     service = Service(engine=RiverEngine(), store=MemoryStore(), limits=Limits(), clock=lambda: 0.0)
     service.init(Flavor.REGRESSION, reset=False)
-    payload = dill.dumps(dummy.StatisticRegressor(stats.Mean()))
     for model, context in {"plain": (), "dated": (Context.DATE,), "new*": (Context.DATE,)}.items():
-        event = Uploaded(
-            model=model,
-            candidate="c",
-            payload=payload,
-            template="*" in model,
-            replace=False,
-            apply_to_existing=False,
-            context=context,
-        )
-        service.upload(event, None)
+        upload(service, model, context)
     learned = Batch(
         names=["plain", "dated"],
         index=np.arange(2, dtype=np.int32),
@@ -102,3 +106,26 @@ def test_together_and_one_by_one_are_the_same(given_rows: Any, skip: bool, colum
 
     slowly = outcome(_one_by_one(admission(), batch, range(len(batch))))
     assert outcome(_together(admission(), batch, np.arange(len(batch)))) == slowly
+
+
+def test_the_first_rows_of_all_may_come_many_at_once() -> None:
+    """Before any model there is, its template takes them in."""
+    service = make_service()
+    service.delete("plain", "", template=False)
+    service.delete("dated", "", template=False)
+    names = [f"new{i}" for i in range(20)]
+    fresh = Service(engine=RiverEngine(), store=MemoryStore(), limits=Limits(), clock=lambda: 0.0)
+    fresh.init(Flavor.REGRESSION, reset=False)
+    upload(fresh, "new*", (Context.DATE,))
+    for each in (service, fresh):
+        batch = Batch(
+            names=names,
+            index=np.arange(20, dtype=np.int32),
+            days=np.full(20, 12, np.int32),
+            targets=np.ones(20),
+        )
+        job = each.learning(batch, at=0.0, skip_learned_dates=True)
+        while not job.step():
+            pass
+        assert job.report.learned == 20
+        assert each.view("new7").learned == 1

@@ -9,7 +9,7 @@ from thalweg.encode import check_columns, set_columns, set_row
 from thalweg.observations import Columns, Row
 from thalweg.v1 import forecaster_pb2 as pb
 
-ROWS_DEFAULT = 1000
+ROWS_DEFAULT = 2_000
 """Rows per batch: enough for the cost of a message to vanish, few enough to answer soon."""
 FRAME_BYTES = 64
 """What a batch message holds around its body: sequence, tags and lengths, rounded up."""
@@ -41,7 +41,7 @@ class Batcher:
 
     Args:
         limits: the server's.
-        batch_rows: rows per batch; None = 1000 rows, and columns as large as the limits allow.
+        batch_rows: rows per batch; None = 2,000 rows, and columns as large as the limits allow.
     """
 
     def __init__(self, limits: Limits, batch_rows: int | None) -> None:

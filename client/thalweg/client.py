@@ -181,7 +181,7 @@ class Client(ModelCalls):
             return_predictions: return what the champion predicted for each row in the acks.
             skip_learned_dates: count rows dated on or before what their model has learned as
                 duplicates.
-            batch_rows: rows per batch; None = 1000, and `Columns` as large as the server takes.
+            batch_rows: rows per batch; None = 2,000, and `Columns` as large as the server takes.
             linger: seconds after which a batch that is not full is sent. None = 0.1, but never
                 with a `stream_id` of your own, because it makes the batches depend on timing.
             reconnect_timeout: seconds without an ack after which a broken connection is raised.

@@ -58,8 +58,9 @@ class Server:
         self._ready = False
         self._store = store or MemoryStore()
         kernels = KernelCache()
+        self._engine = _compiled(kernels) if engine is None else engine
         self.service = Service(
-            engine=_compiled(kernels) if engine is None else engine,
+            engine=self._engine,
             store=self._store,
             limits=config.limits,
             clock=time.perf_counter,
@@ -102,6 +103,7 @@ class Server:
             pass  # an estimator that takes this long is cut off
         await self._grpc.stop(grace=1.0)
         self._worker.close()
+        self._engine.close()
         self._store.close()
         await asyncio.to_thread(self._web.stop)  # joins a thread: not on the loop
 

@@ -20,6 +20,9 @@ import thalweg
 from tests.cli.conftest import line_of
 from thalweg import m5
 from thalweg.cli import cli
+from thalweg.demo import story
+from thalweg.demo.process import _environment
+from thalweg.demo.scene import Choice, choose
 
 ITEMS = 5
 DEMO = [sys.executable, "-m", "thalweg.cli", "demo"]
@@ -97,6 +100,39 @@ def test_the_story_fits_a_terminal() -> None:
     lines = [line for line in done.stdout.splitlines() if "thalweg_model" not in line]
     assert max(len(line) for line in lines) <= 80
     assert lines[-1].startswith("Done in ")
+
+
+def test_all_items_of_all_stores_are_its_own() -> None:
+    """Without --items nothing is left out, and the templates are for every name."""
+    scene = choose(Choice(items=None, data=None, days=8))
+    assert (len(scene.sales.ids), scene.glob) == (30_490, "*")
+    assert (scene.warm_up.observations, scene.streamed.observations) == (30_490, 7 * 30_490 - 1)
+    assert scene.mean_units() == {
+        name: pytest.approx(sum(sold for _, sold in history) / 8)
+        for name, history in scene.sales.histories()
+    }
+
+
+@pytest.mark.parametrize(("patience", "told"), [(0.01, 1), (60.0, 0)])
+def test_an_upload_that_takes_long_is_explained(
+    patience: float, told: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, while it lasts; one that is over soon is not."""
+    monkeypatch.setattr(story, "PATIENCE_SECONDS", patience)
+    calls: list[str] = []
+    with story._told_if_slow(lambda: calls.append("compiling")):
+        time.sleep(0.2)
+    assert len(calls) == told
+
+
+def test_the_server_keeps_its_kernels_where_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the settings in the environment only the place of compiled kernels reaches it."""
+    monkeypatch.setenv("THALWEG_KERNEL_CACHE", "/there")
+    monkeypatch.setenv("THALWEG_PORT", "1")
+    ours = _environment()
+    assert ours["THALWEG_KERNEL_CACHE"] == "/there"
+    assert "THALWEG_PORT" not in ours
+    assert ours["PATH"] == os.environ["PATH"]
 
 
 def listens(address: str) -> bool:

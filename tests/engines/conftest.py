@@ -1,9 +1,8 @@
-"""One folder of compiled kernels for all tests of a run, and engines that use it."""
+"""Engines that share the kernels of a run of the tests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -13,16 +12,6 @@ from thalweg_server.engines.compiled.fleet import Fleets
 from thalweg_server.engines.river import RiverEngine
 
 MakeEngine = Callable[[], CompiledEngine]
-
-
-@pytest.fixture(scope="session")
-def kernels(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> KernelCache:
-    """Kernels, each compiled once; the next run of the tests finds them."""
-    cache = getattr(request.config, "cache", None)
-    folder = cache.mkdir("kernels") if cache else tmp_path_factory.mktemp("kernels")
-    return KernelCache(Path(folder))
 
 
 @pytest.fixture(scope="session")

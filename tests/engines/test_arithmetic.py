@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 import numpy as np
@@ -55,6 +56,17 @@ def test_sums_are_those_of_this_python(values: list[float]) -> None:
 @given(st.floats(0, 1e300) | st.floats(0, 100))
 def test_the_root_is_pythons_power(value: float) -> None:
     """The square root differs from it in the last bit, now and then."""
+    assert power_half(value, 0.5) == value**0.5
+
+
+@settings(max_examples=2_000)
+@given(st.integers(2**52, 2**53 - 1), st.integers(-150, 150), st.integers(-6, 6))
+def test_the_root_is_pythons_power_where_it_is_hardest_to_round(
+    mantissa: int, exponent: int, off: int
+) -> None:
+    """Squares of what lies half-way between two floats, and their neighbours."""
+    halfway = (2 * mantissa + 1) ** 2
+    value = math.ldexp(float(halfway // 2**54 + off), exponent)
     assert power_half(value, 0.5) == value**0.5
 
 

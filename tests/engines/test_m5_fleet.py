@@ -8,6 +8,7 @@ from typing import Any
 import dill
 import numpy as np
 import pytest
+from river import linear_model, neighbors, preprocessing
 
 from tests.engines.twins import DAY, Row, Twins
 from thalweg import m5
@@ -157,6 +158,53 @@ def test_a_date_of_the_rows_own_that_is_another_day_is_left_to_river(
     twins.reload(0)
     assert twins.engine.placement(twins.slots[0]) == ("compiled", "")
     twins.learn(list(slow_seller(10, 30, 0)))
+    twins.assert_same_state()
+
+
+@pipelines
+def test_rows_one_by_one_are_learned_as_in_batches(make: Callable[[], Any], twins: Twins) -> None:
+    """Without a date, with a target too long for four bytes, and of another day, in turn."""
+    twins.add(make())
+    rows = list(slow_seller(18, 80))
+    rows[10] = Row(0, NO_DAY, 1.0)
+    rows[30] = Row(0, rows[30].day, 0.1)
+    for row in rows[:60]:
+        twins.ask([row])
+        twins.learn([row])
+    twins.assert_compiled()
+    twins.assert_same_state()
+    twins.learn([Row(0, rows[60].day, 2.0, {"date": "2016-02-29"})])
+    assert twins.engine.placement(twins.slots[0])[0] == "river"
+    for row in rows[61:]:
+        twins.learn([row], predict=False)
+    twins.assert_same_state()
+
+
+def test_the_two_candidates_of_a_model_learn_one_row(twins: Twins) -> None:
+    """As a server does it; where one is in River, the others are served all the same."""
+    models = [twins.add(m5.knn()), twins.add(linear_model.LinearRegression(l1=0.1))]
+    models.append(twins.add(m5.lm()))
+    for row in slow_seller(19, 40):
+        twins.learn([Row(model, row.day, row.target) for model in models])
+    assert [twins.engine.placement(twins.slots[model])[0] for model in models] == [
+        "compiled",
+        "river",
+        "compiled",
+    ]
+    twins.assert_same_state()
+
+
+@pytest.mark.parametrize("window", [1, 3, 16, 63, 64, 65, 100])
+@pytest.mark.parametrize("aggregation", ["mean", "median", "weighted_mean"])
+def test_small_and_large_windows_are_searched_with_rivers_answers(
+    twins: Twins, window: int, aggregation: str
+) -> None:
+    """Each in its own way; most distances are equal to another."""
+    search = neighbors.LazySearch(window_size=window)
+    final = neighbors.KNNRegressor(7, search, aggregation_method=aggregation)
+    twins.add(m5.RollingMeans([2, 1], [1]) | preprocessing.MinMaxScaler() | final)
+    twins.learn(list(slow_seller(17, 150)))
+    twins.assert_compiled()
     twins.assert_same_state()
 
 

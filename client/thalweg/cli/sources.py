@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from thalweg.observations import Row
 
 STDIN = "-"
-_BATCH_ROWS = 1_000
+_BATCH_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

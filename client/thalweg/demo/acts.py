@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,22 @@ if TYPE_CHECKING:
     from thalweg.demo.scene import Scene
 
 CANDIDATES = {"knn": m5.knn, "lm": m5.lm}
+UPLOAD_SECONDS_MAX = 300.0
+"""The first upload of its kind is compiled before the server answers; on a slow machine for
+minutes."""
 
 
 def upload(client: Client, scene: Scene) -> None:
     """Upload both pipelines once, as templates of every item to come."""
     for name, make in CANDIDATES.items():
-        client.upload_model(scene.glob, make(), candidate=name, template=True, context=m5.CONTEXT)
+        client.upload_model(
+            scene.glob,
+            make(),
+            candidate=name,
+            template=True,
+            context=m5.CONTEXT,
+            timeout=UPLOAD_SECONDS_MAX,
+        )
 
 
 def stream(client: Client, sales: m5.Sales, what: str) -> Act:
@@ -28,17 +39,18 @@ def stream(client: Client, sales: m5.Sales, what: str) -> Act:
     Raises:
         Failure: the server refused a row.
     """
-    targets: list[float] = []
-    predictions: list[float] = []
+    waiting: deque[float] = deque()
+    error_sum, scored = 0.0, 0
     totals = Totals()
     acks = client.stream_learn(
-        _noted(sales, targets), return_predictions=True, reconnect_timeout=0.0
+        _noted(sales, waiting), return_predictions=True, reconnect_timeout=0.0
     )
     with progress(what) as move:
         for ack in totals.follow(acks, move, sales.observations):
-            predictions += ack.predictions
+            targets = [waiting.popleft() for _ in ack.predictions]
+            error, count = absolute_errors(targets, ack.predictions)
+            error_sum, scored = error_sum + error, scored + count
     fail_if_refused(totals.rows, totals.error_count, totals.errors)
-    error_sum, scored = absolute_errors(targets, predictions)
     return Act(
         days=len(sales.days),
         rows=totals.learned,
@@ -48,10 +60,10 @@ def stream(client: Client, sales: m5.Sales, what: str) -> Act:
     )
 
 
-def _noted(sales: m5.Sales, targets: list[float]) -> Iterator[Columns]:
-    """Yield batches, and keep their targets in the order sent."""
+def _noted(sales: m5.Sales, waiting: deque[float]) -> Iterator[Columns]:
+    """Yield batches, and keep their targets in the order sent, for when their acks come."""
     for batch in sales.columns():
-        targets += [float(target) for target in batch.targets]
+        waiting.extend(float(target) for target in batch.targets)
         yield batch
 
 

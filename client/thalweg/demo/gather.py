@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from thalweg.demo.figures import Forecast, ItemQuality, Standing, standing
+from thalweg.demo.figures import Forecast, ItemQuality
 
 if TYPE_CHECKING:
     from thalweg import Client
     from thalweg.demo.scene import Scene
+    from thalweg.results import ModelInfo
 
 ITEMS_SHOWN = 3
 UNITS_PER_DAY_MIN = 1.0
@@ -22,9 +24,9 @@ _METRICS_SECONDS_MAX = 10.0
 _METRICS_SHOWN = ("thalweg_model_mae{", "thalweg_model_learned_total{", "thalweg_model_champion{")
 
 
-def standing_of(client: Client) -> Standing:
-    """Return how the candidates stand now."""
-    return standing(client.list_models(page_size=_PAGE))
+def all_models(client: Client) -> Iterator[ModelInfo]:
+    """Yield what there is, as it is now."""
+    return client.list_models(page_size=_PAGE)
 
 
 def forecast(client: Client, scene: Scene) -> Forecast:
@@ -46,20 +48,20 @@ def forecast(client: Client, scene: Scene) -> Forecast:
 
 
 def worst(client: Client, scene: Scene) -> list[ItemQuality]:
-    """Return the items whose champions have the largest errors."""
-    return list(islice(_items(client, scene, "mae desc", ITEMS_SHOWN), ITEMS_SHOWN))
+    """Return the items whose champions have the largest errors; the server puts them in order."""
+    models = client.list_models(order_by="mae desc", page_size=ITEMS_SHOWN)
+    return list(islice(_items(models, scene), ITEMS_SHOWN))
 
 
-def best(client: Client, scene: Scene) -> list[ItemQuality]:
+def best(models: Iterable[ModelInfo], scene: Scene) -> list[ItemQuality]:
     """Return the items with the smallest errors among those that sell UNITS_PER_DAY_MIN."""
-    items = _items(client, scene, "mae", _PAGE)
-    sold = (item for item in items if item.units_per_day >= UNITS_PER_DAY_MIN)
-    return list(islice(sold, ITEMS_SHOWN))
+    sold = (item for item in _items(models, scene) if item.units_per_day >= UNITS_PER_DAY_MIN)
+    return heapq.nsmallest(ITEMS_SHOWN, sold, key=lambda item: item.mae)
 
 
-def _items(client: Client, scene: Scene, order_by: str, page: int) -> Iterator[ItemQuality]:
+def _items(models: Iterable[ModelInfo], scene: Scene) -> Iterator[ItemQuality]:
     units = scene.mean_units()
-    for info in client.list_models(order_by=order_by, page_size=page):
+    for info in models:
         mae = next(one.score.mae for one in info.candidates if one.candidate == info.champion)
         if mae is not None:
             yield ItemQuality(

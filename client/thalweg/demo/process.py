@@ -18,6 +18,8 @@ START_SECONDS_MAX = 60.0
 """River takes seconds to load; a minute means that something is wrong."""
 STOP_SECONDS_MAX = 5.0
 """More than a batch takes; whatever is left is not worth waiting for."""
+_KEPT = "THALWEG_KERNEL_CACHE"
+"""Where the server keeps what it has compiled: a place, and no setting of the demo's server."""
 _ARGUMENTS = ("--port", "0", "--metrics-port", "0", "--flavor", "regression", "--json")
 
 
@@ -33,13 +35,12 @@ class ServerProcess:
         self.address = self.metrics = ""
         self._first_line: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
-        ours = {key: value for key, value in os.environ.items() if not key.startswith("THALWEG_")}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "thalweg.demo.child", *_ARGUMENTS],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
-            env=ours,
+            env=_environment(),
             start_new_session=True,  # Ctrl-C reaches the demo alone, which then stops the server
         )
         threading.Thread(target=self._read, daemon=True).start()
@@ -104,3 +105,12 @@ class ServerProcess:
         self._complaints.seek(0)
         lines = self._complaints.read().decode(errors="replace").strip().splitlines()
         return ": " + lines[-1].removeprefix("thalweg: ") if lines else ""
+
+
+def _environment() -> dict[str, str]:
+    """Return our environment without what would configure the server otherwise."""
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if key == _KEPT or not key.startswith("THALWEG_")
+    }

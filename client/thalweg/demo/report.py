@@ -33,6 +33,14 @@ def opening(info: ServerInfo, address: str, scene: Scene) -> str:
     )
 
 
+def compiling() -> str:
+    """Return what an upload takes long for."""
+    return (
+        "The server compiles both pipelines, which it does once and keeps on disk:\n"
+        "this takes some 20 seconds, and the next start goes on at once.\n"
+    )
+
+
 def act(what: str, played: Act) -> str:
     """Return what came of a streamed part."""
     size = f"{counted(played.days, 'day')}, {counted(played.rows, 'row')}"

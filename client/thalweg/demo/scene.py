@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
+
 from thalweg import m5
 from thalweg.cli.group import Failure
 
@@ -15,7 +17,7 @@ STREAMED_DAYS = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What the user asked for; None = the demo's own."""
+    """What the user asked for; None = all items, the shipped days, all days."""
 
     items: int | None
     data: str | None
@@ -53,10 +55,14 @@ class Scene:
 
     def mean_units(self) -> dict[str, float]:
         """Return what each item sells in a day, on average."""
+        known = ~np.isnan(self.sales.units)
+        days = known.sum(axis=1)
+        units = np.where(known, self.sales.units, 0.0).sum(axis=1)
+        means = (units / np.maximum(days, 1)).tolist()
         return {
-            name: sum(sold for _, sold in history) / len(history)
-            for name, history in self.sales.histories()
-            if history
+            name: mean
+            for name, mean, count in zip(self.sales.ids, means, days.tolist(), strict=True)
+            if count
         }
 
 
@@ -88,12 +94,8 @@ def choose(choice: Choice) -> Scene:
 
 def _read(choice: Choice) -> m5.Sales:
     sales = m5.read_sales(choice.data) if choice.data else m5.evaluation_days()
-    store = sales.select(STORE_GLOB)
-    # The files list store after store, so more than one store's items continue with the next.
     if choice.items is not None:
         sales = sales.select(first=choice.items)
-    elif store.ids:
-        sales = store
     return sales.at(slice(-choice.days, None)) if choice.days else sales
 
 

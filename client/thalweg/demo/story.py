@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from thalweg import Client, errors
 from thalweg.cli.group import Failure
 from thalweg.demo import acts, gather, report
-from thalweg.demo.figures import Figures, qualities
+from thalweg.demo.figures import Figures, qualities, standing
 from thalweg.demo.process import ServerProcess
 from thalweg.demo.scene import Choice, Scene, choose
 
 __all__ = ["Choice", "play"]
 
 Say = Callable[[str], None]
+PATIENCE_SECONDS = 1.0
+"""An upload whose code is compiled already takes a fraction of it."""
 
 
 def play(choice: Choice, *, started: float, keep: bool, as_json: bool) -> None:
@@ -50,16 +54,18 @@ def play(choice: Choice, *, started: float, keep: bool, as_json: bool) -> None:
 def _tell(client: Client, scene: Scene, process: ServerProcess, say: Say) -> Figures:
     """Play every act and return the figures."""
     say(report.opening(client.init(), process.address, scene))
-    acts.upload(client, scene)
+    with _told_if_slow(lambda: say(report.compiling())):
+        acts.upload(client, scene)
     warm_up = acts.stream(client, scene.warm_up, "warming up")
-    before = gather.standing_of(client)
+    before = standing(gather.all_models(client))
     say(report.act("Warm-up", warm_up))
     streamed = acts.stream(client, scene.streamed, "streaming")
     say(report.act("Stream", streamed))
     by_hand = acts.by_hand(client, scene)
     say(report.by_hand(by_hand))
     forecast = gather.forecast(client, scene)
-    after = gather.standing_of(client)
+    models = list(gather.all_models(client))
+    after = standing(models)
     return Figures(
         address=process.address,
         metrics=process.metrics,
@@ -71,9 +77,21 @@ def _tell(client: Client, scene: Scene, process: ServerProcess, say: Say) -> Fig
         by_hand=by_hand,
         forecast=forecast,
         worst=gather.worst(client, scene),
-        best=gather.best(client, scene),
+        best=gather.best(models, scene),
         metrics_lines=gather.metrics_lines(process.metrics, scene.item),
     )
+
+
+@contextmanager
+def _told_if_slow(tell: Callable[[], None]) -> Iterator[None]:
+    """Tell why it takes so long, if it does."""
+    timer = threading.Timer(PATIENCE_SECONDS, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _keep(process: ServerProcess, say: Say) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
-import heapq
 import json
 import math
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+
+import numpy as np
+from numpy.typing import NDArray
 
 from thalweg_server.core.errors import BadRequest
 from thalweg_server.core.globs import compile_glob
@@ -15,12 +19,15 @@ from thalweg_server.core.model import Candidate, Judge, Model
 from thalweg_server.core.observation import Flavor
 from thalweg_server.core.ports import Engine
 from thalweg_server.core.registry import Registry
+from thalweg_server.core.roster import UNLISTED
 from thalweg_server.core.scores import Score, Scoreboard
 from thalweg_server.core.selection import loss
 from thalweg_server.core.validation import shown
 
 ORDERS = ("name", "mae", "learned")
 PAGE_DEFAULT, PAGE_MAX = 100, 1000
+
+_NAME, _NUMBER = attrgetter("name"), attrgetter("number")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,7 @@ class Catalogue:
         self._engine = engine
         self._judge = judge
         self._board = board
+        self._sorted: tuple[tuple[int, int], Sequence[Model]] = ((-1, -1), ())
 
     def view(self, model: Model, *, template: bool = False, measure: bool = False) -> ModelView:
         """The model, described; `measure` estimates state sizes, which walks the estimators."""
@@ -86,43 +94,53 @@ class Catalogue:
         after = _parse_token(token, frame)
         models = self._matching(glob, template)
         keys = self._keys(models, order, descending)
-        places = [(key, m.name) for key, m in zip(keys, models, strict=True)]
+        places = np.argsort(keys, kind="stable")  # the models are in order of their names
         if order == "name" and descending:
-            rest = [place for place in places if after is None or place < after]
-            chosen = heapq.nlargest(size, rest)
-        else:
-            rest = [place for place in places if after is None or place > after]
-            chosen = heapq.nsmallest(size, rest)
-        held = {m.name: m for m in models}
+            places = places[::-1]
+        if after is not None:
+            names = [model.name for model in models]
+            passed = _passed(names, keys, after, backwards=order == "name" and descending)
+            places = places[~passed[places]]
+        chosen = places[:size].tolist()
+        more = len(places) > size
         return Page(
-            [self.view(held[name], template=template) for _, name in chosen],
-            _token(frame, chosen[-1]) if len(rest) > size else "",
+            [self.view(models[i], template=template) for i in chosen],
+            _token(frame, (float(keys[chosen[-1]]), models[chosen[-1]].name)) if more else "",
             len(models),
         )
 
-    def _matching(self, glob: str, template: bool) -> list[Model]:
-        if not template:
-            return list(self._registry.matching(glob))
-        templates = [t.model for t in self._registry.templates.values()]
-        pattern = compile_glob(glob or "*")
-        return [model for model in templates if pattern.fullmatch(model.name)]
+    def _matching(self, glob: str, template: bool) -> Sequence[Model]:
+        """Models or templates in order of their names."""
+        if template:
+            templates = sorted((t.model for t in self._registry.templates.values()), key=_NAME)
+            pattern = compile_glob(glob or "*")
+            return [model for model in templates if pattern.fullmatch(model.name)]
+        if self._sorted[0] != self._registry.membership:
+            named = sorted(self._registry.models.values(), key=_NAME)
+            self._sorted = (self._registry.membership, named)
+        models = self._sorted[1]
+        if not glob or glob == "*":
+            return models
+        pattern = compile_glob(glob)
+        return [model for model in models if pattern.fullmatch(model.name)]
 
-    def _keys(self, models: Sequence[Model], order: str, descending: bool) -> Iterable[float]:
+    def _keys(self, models: Sequence[Model], order: str, descending: bool) -> NDArray[np.float64]:
+        """What to sort by before the name, ascending; models without a score come last."""
         if order == "name":
-            return [0.0] * len(models)
+            return np.zeros(len(models))
         sign = -1.0 if descending else 1.0
+        roster = self._registry.roster
+        numbers = np.fromiter(map(_NUMBER, models), np.int64, len(models))
+        listed = numbers != UNLISTED  # templates are not, and have no score
         if order == "learned":
-            return [sign * m.learned for m in models]
-        losses = [self._loss(m) for m in models]
-        return [math.inf if each is None else sign * each for each in losses]
-
-    def _loss(self, model: Model) -> float | None:
-        row = model.champion.row
-        if row < 0 or not self._board.count[row]:
-            return None
+            return sign * np.where(listed, roster.learned[numbers], 0)
         if self._judge.flavor is Flavor.REGRESSION:
-            return float(self._board.mae[row])
-        return loss(self._judge.score(model.champion))
+            first = roster.begin[numbers]
+            rows = first + self._board.order[first]
+            scored = listed & (self._board.count[rows] > 0)
+            return np.where(scored, sign * self._board.mae[rows], np.inf)
+        losses = [loss(self._judge.score(model.champion)) for model in models]
+        return np.array([math.inf if each is None else sign * each for each in losses])
 
     def _candidate(
         self, model: Model, candidate: Candidate, template: bool, measure: bool
@@ -138,6 +156,18 @@ class Catalogue:
             score=self._judge.score(candidate),
             champion=candidate is model.champion,
         )
+
+
+def _passed(
+    names: Sequence[str], keys: NDArray[np.float64], after: tuple[float, str], *, backwards: bool
+) -> NDArray[np.bool_]:
+    """Whether each model was on a page before, which ended after this key and name."""
+    key, name = after
+    here = np.arange(len(names))
+    if backwards:
+        return here >= bisect_left(names, name)
+    passed: NDArray[np.bool_] = (keys < key) | ((keys == key) & (here < bisect_right(names, name)))
+    return passed
 
 
 def _parse_order(order_by: str) -> tuple[str, bool]:

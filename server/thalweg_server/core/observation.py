@@ -122,6 +122,10 @@ class Batch:
     request_ids: Mapping[int, str] = field(default_factory=dict)
     refused: Mapping[int, Refusal] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.names, Names):
+            object.__setattr__(self, "names", Names(self.names))
+
     def __len__(self) -> int:
         return len(self.index)
 

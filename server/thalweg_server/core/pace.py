@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+GROWTH = 4
+"""How many times as much as the last slice the next one may hold."""
+
 
 @dataclass(slots=True)
 class Pace:
@@ -27,5 +30,5 @@ class Pace:
         start = self.clock()
         yield
         wanted = self.size * self.seconds / max(self.clock() - start, 1e-6)
-        # At most twice as much as last time, so that one cheap slice cannot make the next long.
-        self.size = max(1, min(int(wanted), 2 * self.size))
+        # Not much more than last time, so that one cheap slice cannot make the next long.
+        self.size = max(1, min(int(wanted), GROWTH * self.size))

@@ -160,6 +160,9 @@ class Engine(Protocol):
     def placement(self, slot: int) -> tuple[str, str]:
         """Name of the engine that runs it, and why it is not a faster one."""
 
+    def close(self) -> None:
+        """Lets go of threads and processes; idempotent. Nothing may be asked afterwards."""
+
 
 class Store(Protocol):
     """The durable order of everything that changed a model: the event log.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
 
@@ -65,6 +65,11 @@ class Registry:
             field="model",
         )
 
+    @property
+    def membership(self) -> tuple[int, int]:
+        """Another value each time that a model has come or gone."""
+        return self._removals, len(self.models)
+
     def knows(self, name: str) -> bool:
         """Whether an observation for this name has, or would make, a model."""
         return name in self.models or any(
@@ -123,7 +128,7 @@ class Registry:
     def clone_of(self, source: Candidate) -> Candidate:
         """A candidate with a copy of the other's estimator, learned state included, no score."""
         slot = self._engine.clone(source.slot)
-        return replace(source, slot=slot, row=UNLISTED)
+        return Candidate(source.name, slot, source.loaded, source.context, source.uploaded)
 
     def discard(self, model: Model) -> None:
         """Lets go of the clones of a model that is not registered."""

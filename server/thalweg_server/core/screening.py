@@ -14,7 +14,7 @@ from thalweg_server.core.validation import check_name
 
 Rows = NDArray[np.int64]
 
-FEW = 8
+FEW = 4
 """Rows that are admitted sooner one by one."""
 
 DAY_BITS = 33

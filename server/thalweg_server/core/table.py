@@ -23,9 +23,10 @@ class Table:
     def __init__(self) -> None:
         self._free: dict[int, list[int]] = {}
         self._used = 0
-        self._room = 0
+        self._room = ROWS_FIRST  # never none: row -1, which stands for no row, can be read
         for name, (kind, width) in self.COLUMNS.items():
-            setattr(self, name, np.zeros((0, width) if width > 1 else 0, kind))
+            shape = (self._room, width) if width > 1 else self._room
+            setattr(self, name, np.zeros(shape, kind))
 
     @property
     def size(self) -> int:
@@ -58,7 +59,7 @@ class Table:
         return [getattr(self, name) for name in self.COLUMNS]
 
     def _grow(self) -> None:
-        self._room = max(ROWS_FIRST, 2 * self._room, self._used)
+        self._room = max(2 * self._room, self._used)
         for name in self.COLUMNS:
             old = getattr(self, name)
             new = np.zeros((self._room, *old.shape[1:]), old.dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 
 from thalweg_server.core.errors import BadDate, BadFeature, BadName, BadRequest, BadTarget
 from thalweg_server.core.limits import Limits
@@ -44,6 +45,7 @@ def check_id(value: str, limits: Limits, *, field: str) -> None:
         )
 
 
+@lru_cache(maxsize=4096)  # the days of a batch are few
 def parse_day(text: str, *, field: str = "date") -> int:
     """Days since 1970-01-01 of `YYYY-MM-DD`, NO_DAY for an empty text; raises BadDate."""
     if not text:

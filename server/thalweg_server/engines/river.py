@@ -177,6 +177,9 @@ class RiverEngine:
         """See `Engine.placement`."""
         return self.name, "the river engine runs every estimator"
 
+    def close(self) -> None:
+        """See `Engine.close`: there is nothing to let go of."""
+
     def estimator(self, slot: int) -> Any:
         """The live estimator of a slot."""
         return self._cells[slot].estimator

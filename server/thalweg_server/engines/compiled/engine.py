@@ -11,23 +11,22 @@ from numpy.typing import NDArray
 
 from thalweg_server.core.errors import EstimatorFailed
 from thalweg_server.core.observation import Batch, Context, Flavor, Question
-from thalweg_server.core.ports import Answer, Loaded, Outcomes
+from thalweg_server.core.ports import Answer, Loaded, NotReady, Outcomes
 from thalweg_server.engines.compiled import feed
+from thalweg_server.engines.compiled.answering import Answering
 from thalweg_server.engines.compiled.errors import SchemaNeeded, Unlowerable
 from thalweg_server.engines.compiled.feed import Feed
+from thalweg_server.engines.compiled.few import FEW_MAX, Few
 from thalweg_server.engines.compiled.fleet import Fleets
-from thalweg_server.engines.compiled.lesson import Lesson
+from thalweg_server.engines.compiled.inquiry import Inquiries
+from thalweg_server.engines.compiled.lesson import RAISES, Lesson
 from thalweg_server.engines.compiled.lowering import Lowering, reason_of
+from thalweg_server.engines.compiled.moving import elsewhere
+from thalweg_server.engines.compiled.newcomers import Newcomers
 from thalweg_server.engines.compiled.places import PENDING, RIVER, Places
-from thalweg_server.engines.compiled.steps.base import Inputs, fits_narrow
-from thalweg_server.engines.compiled.template import DATELESS, DONE, RAISED
+from thalweg_server.engines.compiled.runs import Run, do_all
+from thalweg_server.engines.compiled.steps.base import Inputs
 from thalweg_server.engines.river import RiverEngine, size_of
-
-RAISES = {
-    DATELESS: "ValueError: Invalid isoformat string: ''",
-    RAISED + 1: "OverflowError: (34, 'Numerical result out of range')",
-}
-"""What River raises where a kernel stops."""
 
 
 class CompiledEngine:
@@ -41,9 +40,14 @@ class CompiledEngine:
 
     def __init__(self, fallback: RiverEngine, fleets: Fleets | None = None) -> None:
         self._river = fallback
-        self._fleets = fleets or Fleets()
+        self._fleets = Fleets() if fleets is None else fleets
         self._lowering = Lowering(self._fleets)
         self._places = Places()
+        self._newcomers = Newcomers(self._lowering, self._places, self._river)
+        inquiries = Inquiries(self._fleets)
+        self._answering = Answering(self._river, self._lowering, self._places, inquiries)
+        self._few = Few(self._places, inquiries)
+        self._fed: tuple[Batch, Feed] | None = None
         self._flavor = Flavor.REGRESSION
 
     def __len__(self) -> int:
@@ -56,12 +60,15 @@ class CompiledEngine:
         estimator = self._river.estimator(loaded.slot)
         place, reason = (RIVER, loaded.slot), ""
         try:
-            if flavor is not Flavor.REGRESSION:
-                raise Unlowerable("only regression is compiled")
+            if flavor is Flavor.MULTICLASS:
+                raise Unlowerable("models of several classes are not compiled")
             place = self._lowering.lower(estimator, Inputs(raw=True), tuple(context))
         except SchemaNeeded:
             self._lowering.wait(loaded.slot, estimator, tuple(context))
             place = (PENDING, loaded.slot)
+        except NotReady:
+            self._river.drop([loaded.slot])
+            raise
         except Exception as error:
             reason = reason_of(error)
         if place[0] != RIVER:
@@ -77,7 +84,9 @@ class CompiledEngine:
         if fleet == PENDING:
             self._lowering.waiting[row].waiting += 1
             return self._places.hold(fleet, row)
-        return self._places.hold(RIVER, self._river.clone(row), self._places.reasons[slot])
+        new = self._places.hold(RIVER, self._river.clone(row), self._places.reasons[slot])
+        self._newcomers.copy(slot, new)
+        return new
 
     def drop(self, slots: Sequence[int]) -> None:
         """See `Engine.drop`."""
@@ -89,6 +98,7 @@ class CompiledEngine:
                 self._river.drop([row])
             else:
                 self._lowering.release(row)
+            self._newcomers.forget(slot)
             self._places.forget(slot)
 
     def placement(self, slot: int) -> tuple[str, str]:
@@ -108,10 +118,14 @@ class CompiledEngine:
             return self._river.state_bytes(row)
         return size_of(self._lowering.waiting[row].estimator)
 
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self._fleets.close()
+
     def estimator(self, slot: int) -> Any:
         """The live estimator where River runs it, else a new one with its state."""
         fleet, row = self._places.of(slot)
-        return self._river.estimator(row) if fleet == RIVER else self._lifted(fleet, row)
+        return self._river.estimator(row) if fleet == RIVER else self._lowering.lifted(fleet, row)
 
     def dump(self, slot: int) -> bytes:
         """See `Engine.dump`."""
@@ -119,7 +133,7 @@ class CompiledEngine:
         if fleet == RIVER:
             return self._river.dump(row)
         try:
-            return bytes(dill.dumps(self._lifted(fleet, row), recurse=True))
+            return bytes(dill.dumps(self._lowering.lifted(fleet, row), recurse=True))
         except Exception as error:
             raise EstimatorFailed(f"the estimator cannot be serialised: {error}") from error
 
@@ -133,29 +147,36 @@ class CompiledEngine:
     ) -> Outcomes:
         """See `Engine.learn`. Takes arrays without a Python object per item."""
         at, lines = np.asarray(slots, np.int64), np.asarray(rows, np.int64)
+        if len(self._newcomers):
+            self._newcomers.promote(at.tolist())
         fleets = self._places.fleets[at]
         if (fleets == RIVER).all():
             return self._river.learn(self._places.rows[at], lines, batch, predict=predict)
-        lesson = Lesson(feed.of_batch(batch), at, lines, predict)
-        if (fleets == PENDING).any():
-            self._bind(lesson, np.flatnonzero(fleets == PENDING))
-            fleets = self._places.fleets[at]
-        lesson.river += np.flatnonzero(fleets == RIVER).tolist()
-        for number in np.unique(fleets[fleets >= 0]).tolist():
-            self._learn_fleet(number, lesson, np.flatnonzero(fleets == number))
-        self._learn_river(lesson, batch)
+        lesson = Lesson(batch, at, lines, predict, self._flavor)
+        left = np.arange(len(at))
+        if len(at) <= FEW_MAX:
+            left = left[self._few.learn(lesson) :]
+        if len(left):
+            self._learn(lesson, left)
         return lesson.outcomes()
+
+    def _learn(self, lesson: Lesson, items: NDArray[np.int64]) -> None:
+        if self._fed is None or self._fed[0] is not lesson.batch:
+            self._fed = (lesson.batch, feed.of_batch(lesson.batch))  # a batch comes in slices
+        lesson.feed = self._fed[1]
+        fleets = self._places.fleets[lesson.slots[items]]
+        if (fleets == PENDING).any():
+            self._bind(lesson, items[fleets == PENDING])
+            fleets = self._places.fleets[lesson.slots[items]]
+        lesson.river += items[fleets == RIVER].tolist()
+        numbers = np.unique(fleets[fleets >= 0]).tolist()
+        self._learn_fleets(lesson, {number: items[fleets == number] for number in numbers})
+        self._learn_river(lesson)
 
     def predict(self, slots: Sequence[int], questions: Sequence[Question]) -> list[Answer]:
         """See `Engine.predict`."""
-        values = np.full(len(slots), np.nan)
-        at = np.asarray(slots, np.int64)
-        asked = feed.of_questions(questions)
-        rest = self._predict_fleets(at, np.arange(len(slots)), asked, values)
-        answers = [Answer(value=None if v != v else v) for v in values.tolist()]  # noqa: PLR0124
-        for item in rest:
-            answers[item] = self._ask_river(int(at[item]), questions[item])
-        return answers
+        asked = zip(slots, questions, strict=True)
+        return [self._answering.one(*each, self._flavor) for each in asked]
 
     def predict_many(
         self,
@@ -164,104 +185,76 @@ class CompiledEngine:
         columns: Mapping[str, Any],
         names: Sequence[str] = (),
     ) -> NDArray[np.float64]:
-        """Asks slots[i] about days[i] and line i of the columns; NaN: no usable answer.
-
-        Never changes a candidate, wherever it runs. Some of those in the river engine want to
-        know the `names` of their models.
-        """
+        """See `Engine.predict_many`. Asks slots[i] about days[i] and line i of the columns."""
         at = np.asarray(slots, np.int64)
-        values = np.full(len(at), np.nan)
-        asked = feed.of_columns(days, columns)
-        for item in self._predict_fleets(at, np.arange(len(at)), asked, values):
-            question = feed.question(item, days, columns, names)
-            answer = self._ask_river(int(at[item]), question)
-            values[item] = answer.number
-        return values
+        return self._answering.many(at, days, columns, names, self._flavor)
 
-    def _predict_fleets(
-        self,
-        at: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        asked: Feed,
-        values: NDArray[np.float64],
-    ) -> list[int]:
-        """Fills in what kernels can answer; returns the items left for River."""
-        fleets = self._places.fleets[at]
-        left = [np.flatnonzero(fleets < 0)]
-        for number in np.unique(fleets[fleets >= 0]).tolist():
-            fleet, items = self._fleets[number], np.flatnonzero(fleets == number)
-            fits = asked.acceptable(fleet, rows[items])
-            left.append(items[~fits])
-            items = items[fits]
-            answers = fleet.run(
-                self._places.rows[at[items]],
-                asked.days[rows[items]],
-                asked.targets[rows[items]],
-                asked.table(fleet, rows[items]),
-                predict=True,
-                learn=False,
-            )
-            values[items] = answers.values
-            left.append(items[answers.status != DONE])
-        return [int(item) for item in np.sort(np.concatenate(left))]
+    def _learn_fleets(self, lesson: Lesson, places: Mapping[int, NDArray[np.int64]]) -> None:
+        """Has each fleet learn the items that are for its rows, and others what it cannot."""
+        fits = {number: self._fits(number, lesson, items) for number, items in places.items()}
+        kept = {number: items[fits[number]] for number, items in places.items()}
+        runs = [self._run(number, lesson, items) for number, items in kept.items()]
+        do_all(runs, self._fleets.crew)
+        wider: dict[int, list[int]] = {}
+        for (number, items), run in zip(kept.items(), runs, strict=True):
+            left = places[number][~fits[number]].tolist() + self._take(lesson, items, run)
+            self._learn_elsewhere(number, lesson, sorted(left), wider)
+        if wider:
+            self._learn_fleets(lesson, {n: np.array(rest) for n, rest in wider.items()})
 
-    def _ask_river(self, slot: int, question: Question) -> Answer:
-        fleet, row = self._places.of(slot)
-        if fleet == RIVER:
-            return self._river.predict([row], [question])[0]
-        context = self._fleets[fleet].context if fleet >= 0 else self._lowering.waiting[row].context
-        guest = self._adopt(self._lifted(fleet, row), context)
-        try:
-            return self._river.predict([guest], [question])[0]
-        finally:
-            self._river.drop([guest])
-
-    def _learn_fleet(self, number: int, lesson: Lesson, items: NDArray[np.int64]) -> None:
-        fleet = self._fleets[number]
-        rows, lines = self._places.rows[lesson.slots[items]], lesson.rows[items]
-        fits = lesson.feed.acceptable(fleet, lines)
+    def _fits(self, number: int, lesson: Lesson, items: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these items a fleet can take."""
+        lines = lesson.rows[items]
+        fits = lesson.feed.acceptable(self._fleets[number], lines)
         fits &= np.isfinite(lesson.feed.targets[lines])
         if not fits.all():
             # A candidate's rows stay in order: what comes after a misfit goes to River with it.
-            misfits, first = np.unique(rows[~fits], return_index=True)
+            slots = lesson.slots[items]
+            misfits, first = np.unique(slots[~fits], return_index=True)
             begin = dict(zip(misfits.tolist(), np.flatnonzero(~fits)[first].tolist(), strict=True))
-            for item, row in enumerate(rows.tolist()):
-                fits[item] = item < begin.get(row, len(rows))
-        keep = np.flatnonzero(fits)
-        answers = fleet.run(
-            rows[keep],
-            lesson.feed.days[lines[keep]],
-            lesson.feed.targets[lines[keep]],
-            lesson.feed.table(fleet, lines[keep]),
-            predict=lesson.predict,
-            learn=True,
-        )
-        lesson.values[items[keep]] = answers.values
-        for item in np.flatnonzero(answers.status).tolist():
-            status = int(answers.status[item])
-            if status in RAISES:
-                lesson.raised(int(items[keep[item]]), RAISES[status])
-            else:
-                fits[keep[item]] = False
-        self._learn_elsewhere(number, lesson, items[~fits])
+            for item, slot in enumerate(slots.tolist()):
+                fits[item] = item < begin.get(slot, len(slots))
+        return fits
 
-    def _learn_elsewhere(self, number: int, lesson: Lesson, items: NDArray[np.int64]) -> None:
-        """Moves candidates that a kernel was unsure of, and has their rows learned there."""
-        wider: dict[int, list[int]] = {}
-        for item in items.tolist():
+    def _run(self, number: int, lesson: Lesson, items: NDArray[np.int64]) -> Run:
+        fleet, lines = self._fleets[number], lesson.rows[items]
+        rows = self._places.rows[lesson.slots[items]]
+        days, targets = lesson.feed.days[lines], lesson.feed.targets[lines]
+        table = lesson.feed.table(fleet, lines)
+        return Run(fleet, rows, days, targets, table, predict=lesson.predict)
+
+    def _take(self, lesson: Lesson, items: NDArray[np.int64], run: Run) -> list[int]:
+        """Takes over what a run made of these items; returns those that it has not learned."""
+        lesson.values[items] = run.values
+        left = []
+        for at in np.flatnonzero(run.status).tolist():
+            status, item = int(run.status[at]), int(items[at])
+            if status in RAISES:
+                lesson.raised(item, RAISES[status])
+            else:
+                left.append(item)
+        return left
+
+    def _learn_elsewhere(
+        self,
+        number: int,
+        lesson: Lesson,
+        items: Sequence[int],
+        wider: dict[int, list[int]],
+    ) -> None:
+        """Moves candidates that a kernel was unsure of; their rows go to River or to `wider`."""
+        for item in items:
             slot = int(lesson.slots[item])
             if self._places.fleets[slot] == number:
                 self._move(slot, int(lesson.rows[item]), lesson)
             fleet = int(self._places.fleets[slot])
             (lesson.river if fleet == RIVER else wider.setdefault(fleet, [])).append(item)
-        for fleet, rest in wider.items():
-            self._learn_fleet(fleet, lesson, np.array(rest, np.int64))
 
-    def _learn_river(self, lesson: Lesson, batch: Batch) -> None:
+    def _learn_river(self, lesson: Lesson) -> None:
         items = sorted(lesson.river)
         if items:
             slots, rows = self._places.rows[lesson.slots[items]], lesson.rows[items]
-            outcomes = self._river.learn(slots, rows, batch, predict=lesson.predict)
+            outcomes = self._river.learn(slots, rows, lesson.batch, predict=lesson.predict)
             lesson.answered(items, outcomes)
 
     def _bind(self, lesson: Lesson, items: NDArray[np.int64]) -> None:
@@ -269,35 +262,22 @@ class CompiledEngine:
         for item in items.tolist():
             slot = int(lesson.slots[item])
             fleet, number = self._places.of(slot)
-            if fleet != PENDING:  # bound by an earlier row
-                continue
-            context = self._lowering.waiting[number].context
-            inputs = lesson.feed.of(int(lesson.rows[item])).inputs(context)
-            place = self._lowering.bind(number, inputs)
-            if isinstance(place, str):
-                river = self._adopt(self._lowering.estimator(number), context)
-                self._places.put(slot, RIVER, river, place)
-            else:
-                self._places.put(slot, *place)
-            self._lowering.release(number)
-
-    def _lifted(self, fleet: int, row: int) -> Any:
-        if fleet >= 0:
-            return self._fleets[fleet].lift(row)
-        return self._lowering.estimator(row)
+            if fleet == PENDING:  # else bound by an earlier row
+                context = self._lowering.waiting[number].context
+                inputs = lesson.feed.of(int(lesson.rows[item])).inputs(context)
+                self._newcomers.bind(slot, inputs, self._flavor)
 
     def _move(self, slot: int, line: int, lesson: Lesson) -> None:
-        """To a fleet with wider numbers where there is one, else to River for good."""
+        """To a fleet with more room where there is one, else to River for good."""
         number, row = self._places.of(slot)
         fleet = self._fleets[number]
         estimator = fleet.lift(row)
         fleet.drop(row)
-        target = lesson.feed.targets[line]
-        if fleet.plan.narrow and np.isfinite(target) and not fits_narrow(target):
-            self._places.put(slot, *self._lowering.widen(estimator, fleet))
-            return
-        reason = "a row had features or values that it does not compile"
-        self._places.put(slot, RIVER, self._adopt(estimator, fleet.context), reason)
+        place = elsewhere(self._lowering, estimator, fleet, float(lesson.feed.targets[line]))
+        if isinstance(place, str):
+            self._places.put(slot, RIVER, self._adopt(estimator, fleet.context), place)
+        else:
+            self._places.put(slot, *place)
 
     def _adopt(self, estimator: Any, context: tuple[Context, ...]) -> int:
         return self._river.adopt(estimator, self._flavor, context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,41 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg_server.core.observation import Batch, Context, Features, Question, day_text
+from thalweg_server.engines.compiled import shape as shapes_of
+from thalweg_server.engines.compiled.dictionary import Factor, encode
 from thalweg_server.engines.compiled.fleet import Fleet
-from thalweg_server.engines.compiled.steps.base import EXACT_MAX, Inputs
-
-DATE = Context.DATE.value
-
-
-@dataclass(slots=True)
-class Shape:
-    """Rows that have the same features.
-
-    Args:
-        names: of the features, in order.
-        numbers: those that are numbers in all the rows, one value per row.
-        position: row to its position in `numbers`; None where that is the row itself.
-        texts: what is no number.
-        dates: a feature `date` of the rows' own.
-        whole: whether each row is one text without features.
-    """
-
-    names: tuple[str, ...]
-    numbers: dict[str, NDArray[np.float64]]
-    position: dict[int, int] | None = None
-    texts: frozenset[str] = frozenset()
-    dates: Sequence[Any] | None = None
-    whole: bool = False
-
-    def inputs(self, context: tuple[Context, ...]) -> Inputs:
-        """What a pipeline is given first, the context that it asks for included."""
-        names = [*self.names]
-        texts = set(self.texts)
-        for each in (Context.ID, Context.DATE):
-            if each in context and each.value not in names:
-                names.append(each.value)
-                texts.add(each.value)
-        return Inputs(tuple(names), raw=True, text=frozenset(texts))
+from thalweg_server.engines.compiled.shape import DATE, ID, Shape, is_number, pick
 
 
 @dataclass(slots=True)
@@ -55,14 +24,19 @@ class Feed:
         days: per row.
         targets: per row.
         shapes: the different sets of features.
+        ids: per row, the name of its model.
+        learn: whether it is there to be learned, so that fleets come to know its texts.
         shape_of: per row, its shape; None where there is one shape only.
     """
 
     days: NDArray[np.int64]
     targets: NDArray[np.float64]
     shapes: list[Shape]
+    ids: Factor
+    learn: bool = False
     shape_of: NDArray[np.int64] | None = None
-    _verdicts: dict[tuple[int, int], bool] = field(default_factory=dict)
+    _dates: Factor | None = None
+    _known: dict[tuple[int, int, str], NDArray[np.float64]] = field(default_factory=dict)
 
     def of(self, row: int) -> Shape:
         """The shape of a row."""
@@ -70,81 +44,110 @@ class Feed:
 
     def acceptable(self, fleet: Fleet, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Per item, whether the fleet's kernel can take its row: the features it knows."""
-        if self.shape_of is None:
-            return self._fits(fleet, self.shapes[0], rows)
-        shapes = self.shape_of[rows]
         fits = np.zeros(len(rows), np.bool_)
-        for number in np.unique(shapes).tolist():
-            items = np.flatnonzero(shapes == number)
-            fits[items] = self._fits(fleet, self.shapes[number], rows[items])
+        for number, items in self._by_shape(rows):
+            fits[items] = self._fits(fleet, number, rows[items])
         return fits
 
     def table(self, fleet: Fleet, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The features that a fleet reads, one line each, of rows that it accepts."""
-        names = fleet.plan.inputs
-        table = np.empty((len(names), len(rows)))
-        if not names:
+        """The features that a fleet reads, one line each, of rows that it accepts.
+
+        A last line with the marks of groups' keys follows where some of these are numbers.
+        """
+        plan = fleet.plan
+        marked, coded = plan.coding.marked, plan.coding.coded
+        table = np.full((len(plan.inputs) + bool(marked), len(rows)), np.nan)
+        if not len(table):
             return table
-        shapes = np.zeros(len(rows), np.int64) if self.shape_of is None else self.shape_of[rows]
-        for number in np.unique(shapes).tolist():
-            shape, items = self.shapes[number], np.flatnonzero(shapes == number)
-            at = rows[items]
-            if shape.position is not None:
-                at = np.array([shape.position[row] for row in at.tolist()], np.int64)
-            for line, name in enumerate(names):
-                if name in fleet.plan.texts:
-                    table[line, items] = np.nan  # no step uses it
-                    continue
-                column = shape.numbers[name]
-                table[line, items] = column[at] if len(column) > 1 else column[0]
+        for number, items in self._by_shape(rows):
+            shape, here = self.shapes[number], rows[items]
+            at = shape.at(here)
+            for line, name in enumerate(plan.inputs):
+                if name in coded:
+                    table[line, items] = self._codes(fleet, number, name, here)
+                elif name not in plan.texts:  # no step uses those
+                    table[line, items] = shape.number(name, at)
+            if marked:
+                table[-1, items] = shape.marks(marked, at)
         return table
 
-    def _fits(self, fleet: Fleet, shape: Shape, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        plan = fleet.plan
-        needed = plan.texts.symmetric_difference(plan.inputs)
-        fits = not shape.whole and needed <= shape.numbers.keys()
-        if plan.reads is None:
-            given = shape.inputs(fleet.context)
-            fits = fits and (given.names, given.text) == (plan.taken, plan.texts)
-        if plan.dated and fits:
-            if DATE not in shape.names:
-                fits = Context.DATE in fleet.context
-            else:
-                return self._same_dates(shape, rows)
-        return np.full(len(rows), fits)
+    def _by_shape(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, Any]]:
+        """Each shape among some rows, by its number, and which items are of it."""
+        if not len(rows):  # and so of no shape, whose features might not be the fleet's
+            return
+        if self.shape_of is None:
+            yield 0, slice(None)
+            return
+        numbers = self.shape_of[rows]
+        for number in np.unique(numbers).tolist():
+            yield number, np.flatnonzero(numbers == number)
 
-    def _same_dates(self, shape: Shape, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether a feature `date` of the rows' own is the day that they are of."""
-        dates = shape.dates or ()
-        same = np.zeros(len(rows), np.bool_)
-        for item, row in enumerate(rows.tolist()):
-            at = row if shape.position is None else shape.position[row]
-            date = dates[at if len(dates) > 1 else 0]
-            same[item] = date == day_text(int(self.days[row]))
-        return same
+    def _fits(self, fleet: Fleet, number: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        plan, shape = fleet.plan, self.shapes[number]
+        given = shape.inputs(fleet.context)
+        fits = not shape.whole and plan.accepts(given, shape.numbers.keys())
+        if plan.dated and fits and DATE not in shape.names:
+            fits = Context.DATE in fleet.context
+        each = np.full(len(rows), fits)
+        if plan.dated and fits and DATE in shape.names:
+            each &= shape.same_dates(shape.at(rows), self.days[rows])
+        if fits:
+            for name in plan.coding.coded:
+                each &= ~np.isnan(self._codes(fleet, number, name, rows))
+        return each
+
+    def _codes(
+        self, fleet: Fleet, number: int, name: str, rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """A fleet's codes of a feature that is no number, or of the context's."""
+        dictionary, shape = fleet.plan.coding.dictionary, self.shapes[number]
+        if name in shape.others:
+            factor = shape.factor(name)
+            at = pick(factor, shape.at(rows))
+        else:
+            number = -1
+            factor = self._context(name)
+            at = factor.at[rows]
+        known = self._known.setdefault((id(dictionary), number, name), factor.unasked())
+        return encode(dictionary, factor.values, at, known, learn=self.learn)
+
+    def _context(self, name: str) -> Factor:
+        if name == ID:
+            return self.ids
+        if self._dates is None:
+            days, at = np.unique(self.days, return_inverse=True)
+            self._dates = Factor([day_text(day) for day in days.tolist()], at)
+        return self._dates
 
 
 def of_batch(batch: Batch) -> Feed:
-    """The feed of a batch."""
+    """The feed of a batch that is to be learned."""
     targets = batch.targets
     if not isinstance(targets, np.ndarray):
         targets = np.array([np.nan if y is None else _target(y) for y in targets], np.float64)
     days = batch.days.astype(np.int64)
-    if batch.rows is not None:
-        return _of_rows(days, targets, batch.rows)
-    return Feed(days, targets, [_of_columns(batch.columns)])
+    ids = Factor(batch.names, batch.index.astype(np.int64))
+    if batch.rows is not None and (any(batch.rows) or "" in batch.rows):
+        shapes, shape_of = _of_rows(batch.rows)
+        return Feed(days, targets, shapes, ids, True, shape_of)
+    return Feed(days, targets, [shapes_of.of_columns(batch.columns)], ids, True)
 
 
-def of_columns(days: NDArray[Any], columns: Mapping[str, Any]) -> Feed:
-    """The feed of questions in columns."""
+def of_columns(days: NDArray[Any], columns: Mapping[str, Any], names: Sequence[str] = ()) -> Feed:
+    """The feed of questions in columns, about models of these names."""
     length = len(days)
-    return Feed(days.astype(np.int64), np.zeros(length), [_of_columns(columns)])
+    # Without names, River's estimators are asked under an empty one, too.
+    at = np.arange(length) if names else np.zeros(length, np.int64)
+    shapes = [shapes_of.of_columns(columns)]
+    return Feed(days.astype(np.int64), np.zeros(length), shapes, Factor(names or [""], at))
 
 
 def of_questions(questions: Sequence[Question]) -> Feed:
     """The feed of single questions."""
     days = np.array([question.day for question in questions], np.int64)
-    return _of_rows(days, np.zeros(len(questions)), [each.features for each in questions])
+    ids = Factor([question.model for question in questions], np.arange(len(questions)))
+    shapes, shape_of = _of_rows([each.features for each in questions])
+    return Feed(days, np.zeros(len(questions)), shapes, ids, False, shape_of)
 
 
 def question(
@@ -160,19 +163,7 @@ def _cell(column: Any, row: int) -> Any:
     return value if isinstance(value, str) else value.item()
 
 
-def _of_columns(columns: Mapping[str, Any]) -> Shape:
-    numbers = {
-        name: np.asarray(column, np.float64)
-        for name, column in columns.items()
-        if isinstance(column, np.ndarray)
-    }
-    texts = frozenset(columns.keys() - numbers.keys())
-    return Shape(tuple(columns), numbers, texts=texts, dates=columns.get(DATE))
-
-
-def _of_rows(
-    days: NDArray[np.int64], targets: NDArray[np.float64], rows: Sequence[Features]
-) -> Feed:
+def _of_rows(rows: Sequence[Features]) -> tuple[list[Shape], NDArray[np.int64]]:
     """Rows by their sets of features and of kinds of these."""
     found: dict[tuple[Any, ...], int] = {}
     members: list[list[int]] = []
@@ -181,34 +172,15 @@ def _of_rows(
         if isinstance(features, str):  # a text as a whole: no names, no numbers, nothing fits
             kind: tuple[Any, ...] = (None,)
         else:
-            kind = (tuple(features), tuple(map(_is_number, features.values())))
+            kind = (tuple(features), tuple(map(is_number, features.values())))
         number = found.setdefault(kind, len(members))
         if number == len(members):
             members.append([])
         members[number].append(row)
         shape_of[row] = number
-    shapes = [_shape([rows[row] for row in each], each) for each in members]
-    return Feed(days, targets, shapes or [Shape((), {})], shape_of)
-
-
-def _shape(rows: Sequence[Features], members: Sequence[int]) -> Shape:
-    position = {row: at for at, row in enumerate(members)}
-    first = rows[0]
-    if isinstance(first, str):
-        return Shape((), {}, position, whole=True)
-    numeric = [name for name, value in first.items() if _is_number(value)]
-    numbers = {
-        name: np.array([each[name] for each in rows], np.float64)  # type: ignore[index]
-        for name in numeric
-    }
-    dates = [each[DATE] for each in rows] if DATE in first else None  # type: ignore[index]
-    return Shape(tuple(first), numbers, position, frozenset(first.keys() - numbers.keys()), dates)
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a feature is, as a float64, the very same number."""
-    return isinstance(value, float) or (isinstance(value, int) and abs(value) <= EXACT_MAX)
+    shapes = [shapes_of.of_rows([rows[row] for row in each], each, len(rows)) for each in members]
+    return shapes or [Shape((), {})], shape_of
 
 
 def _target(value: Any) -> float:
-    return float(value) if _is_number(value) else np.nan
+    return float(value) if is_number(value) else np.nan

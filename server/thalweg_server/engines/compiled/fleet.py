@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from threading import Thread
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,22 +15,12 @@ from thalweg_server.core.observation import Context
 from thalweg_server.engines.compiled.block import Block
 from thalweg_server.engines.compiled.cache import Kernel, KernelCache
 from thalweg_server.engines.compiled.composer import Composer
+from thalweg_server.engines.compiled.crew import Crew
 from thalweg_server.engines.compiled.errors import Unlowerable
 from thalweg_server.engines.compiled.layout import ROW_WORDS_MAX, STUCK, Layout
 from thalweg_server.engines.compiled.plan import Plan, components
 
 Key: TypeAlias = tuple[Any, ...]
-
-ITEMS_PER_THREAD_MIN = 1_000
-"""About a millisecond's work, beside which starting a thread is cheap."""
-
-
-@dataclass(slots=True)
-class Answers:
-    """What a kernel made of its items: values (NaN: none usable), and what became of each."""
-
-    values: NDArray[np.float64]
-    status: NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -51,8 +40,8 @@ class Fleet:
     kernel: Kernel
     sizes: NDArray[np.int64]
     scratch_length: int
+    note_length: int
     constants: Sequence[Any]
-    threads: int = 1
     _block: Block = field(init=False)
     _used: int = 0
     _free: list[int] = field(default_factory=list)
@@ -107,41 +96,14 @@ class Fleet:
         """Lets the kernel run a row again that it was unsure of."""
         self._block.ints[row, STUCK] = 0
 
-    def run(
-        self,
-        rows: NDArray[np.int64],
-        days: NDArray[np.int64],
-        targets: NDArray[np.float64],
-        table: NDArray[np.float64],
-        *,
-        predict: bool,
-        learn: bool,
-    ) -> Answers:
-        """Each item in order: its row predicts, then learns.
+    def memory(self) -> tuple[NDArray[Any], ...]:
+        """The kernel's arguments that say where the rows are, until one is added."""
+        block, layout = self._block, self.layout
+        return (block.floats, block.ints, block.halves, layout.starts, layout.lengths, self.sizes)
 
-        The kernel holds no GIL. Threads share the work by row, so that each row's items stay
-        in order.
-        """
-        answers = Answers(np.full(len(rows), np.nan), np.zeros(len(rows), np.int64))
-        parts = self.threads if len(rows) >= ITEMS_PER_THREAD_MIN * self.threads else 1
-
-        def run(part: int) -> None:
-            self.kernel.run(
-                *(rows, days, targets, table, predict, learn, part, parts),
-                *(answers.values, answers.status),
-                *(self._block.floats, self._block.ints, self._block.halves),
-                *(self.layout.starts, self.layout.lengths, self.sizes),
-                *(np.empty(self.scratch_length), np.zeros(1, np.int64)),
-                *self.constants,
-            )
-
-        others = [Thread(target=run, args=(part,)) for part in range(1, parts)]
-        for thread in others:
-            thread.start()
-        run(0)
-        for thread in others:
-            thread.join()
-        return answers
+    def scratch(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Memory that one call of the kernel may overwrite."""
+        return np.empty(self.scratch_length), np.zeros(self.note_length, np.int64)
 
     def _reserve(self) -> int:
         if self._free:
@@ -163,8 +125,12 @@ class Fleets:
 
     kernels: KernelCache = field(default_factory=KernelCache)
     threads: int = 1
+    crew: Crew = field(init=False)
     _fleets: list[Fleet] = field(default_factory=list)
     _by_key: dict[Key, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.crew = Crew(self.threads)
 
     def __getitem__(self, number: int) -> Fleet:
         return self._fleets[number]
@@ -185,6 +151,11 @@ class Fleets:
             number = self._by_key[key] = len(self._fleets) - 1
         return number
 
+    def close(self) -> None:
+        """Ends the threads and what is being compiled; idempotent."""
+        self.crew.close()
+        self.kernels.close()
+
     def _make(self, plan: Plan, estimator: Any, context: tuple[Context, ...]) -> Fleet:
         layout = Layout([leaf.step.arrays for leaf in plan.leaves])
         if layout.words > ROW_WORDS_MAX:
@@ -199,8 +170,8 @@ class Fleets:
             kernel=self.kernels.get(source),
             sizes=np.array(composer.sizes, np.int64),
             scratch_length=composer.scratch_length,
+            note_length=composer.note_length,
             constants=[each for leaf in plan.leaves for each in leaf.step.constants.values()],
-            threads=self.threads,
         )
 
 

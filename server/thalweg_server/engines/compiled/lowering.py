@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from thalweg_server.core.observation import Context
+from thalweg_server.engines.compiled.cache import Compiling
+from thalweg_server.engines.compiled.compiling import Compilation
 from thalweg_server.engines.compiled.errors import TooNarrow, Unlowerable
 from thalweg_server.engines.compiled.fleet import Fleet, Fleets
 from thalweg_server.engines.compiled.plan import make_plan
@@ -25,6 +27,7 @@ class Prototype:
         waiting: how many candidates are waiting.
         rows: by features, the fleet and the row that candidates are cloned from.
         refused: by features, why it cannot be lowered for these.
+        making: by features, the compilation of the kernel that it takes for these.
     """
 
     estimator: Any
@@ -32,6 +35,7 @@ class Prototype:
     waiting: int = 1
     rows: dict[Inputs, tuple[int, int]] = field(default_factory=dict)
     refused: dict[Inputs, str] = field(default_factory=dict)
+    making: dict[Inputs, Compilation] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -49,6 +53,7 @@ class Lowering:
         Raises:
             Unlowerable: with the reason.
             SchemaNeeded: it takes a first row to tell.
+            NotReady: its kernel is being compiled.
         """
         for narrow in (True, False):
             plan = make_plan(estimator, replace(inputs, narrow=narrow))
@@ -70,22 +75,35 @@ class Lowering:
         """Keeps an estimator until its features are known."""
         self.waiting[number] = Prototype(estimator, context)
 
-    def bind(self, number: int, inputs: Inputs) -> tuple[int, int] | str:
-        """Fleet and row for one of those that wait, now that a row has come; or why there is none.
+    def bind(self, number: int, inputs: Inputs) -> tuple[int, int]:
+        """Fleet and row for one of those that wait, now that a row has come.
 
         It waits no longer; `release` comes next.
+
+        Raises:
+            Unlowerable: with the reason.
+            Compiling: the kernel for it is not there yet.
         """
         prototype = self.waiting[number]
-        if inputs not in prototype.rows and inputs not in prototype.refused:
-            try:
-                place = self.lower(prototype.estimator, inputs, prototype.context)
-                prototype.rows[inputs] = place
-            except Exception as error:
-                prototype.refused[inputs] = reason_of(error)
         if inputs in prototype.refused:
-            return prototype.refused[inputs]
+            raise Unlowerable(prototype.refused[inputs])
+        if inputs not in prototype.rows:
+            prototype.rows[inputs] = self._place(prototype, inputs)
         fleet, row = prototype.rows[inputs]
         return fleet, self.fleets[fleet].clone(row)
+
+    def _place(self, prototype: Prototype, inputs: Inputs) -> tuple[int, int]:
+        making = prototype.making.get(inputs)
+        if making is not None and not making.finished:
+            raise Compiling(making)
+        try:
+            return self.lower(prototype.estimator, inputs, prototype.context)
+        except Compiling as error:
+            prototype.making[inputs] = error.compilation
+            raise
+        except Exception as error:
+            prototype.refused[inputs] = reason_of(error)
+            raise Unlowerable(prototype.refused[inputs]) from error
 
     def release(self, number: int) -> None:
         """One less that waits; forgets the prototype with the last."""
@@ -94,6 +112,14 @@ class Lowering:
         if prototype.waiting == 0:
             for fleet, row in self.waiting.pop(number).rows.values():
                 self.fleets[fleet].drop(row)
+
+    def lifted(self, fleet: int, number: int) -> Any:
+        """A genuine River estimator of a fleet's row, or of what waits."""
+        return self.fleets[fleet].lift(number) if fleet >= 0 else self.estimator(number)
+
+    def context(self, fleet: int, number: int) -> tuple[Context, ...]:
+        """What of an observation's frame that sees."""
+        return self.fleets[fleet].context if fleet >= 0 else self.waiting[number].context
 
     def estimator(self, number: int) -> Any:
         """A copy of what waits, to be changed at will."""

@@ -2,74 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from river import compose
+from river import compose, preprocessing
 
-from thalweg_server.engines.compiled.errors import Unlowerable
+from thalweg_server.core.observation import Context
+from thalweg_server.engines.compiled.dictionary import Coding
+from thalweg_server.engines.compiled.errors import SchemaNeeded, Unlowerable
+from thalweg_server.engines.compiled.nodes import Chain, Leaf, Node, Wrapped, last_leaf, union_of
 from thalweg_server.engines.compiled.steps import STEPS
-from thalweg_server.engines.compiled.steps.base import FEATURES_MAX, Inputs, Step
+from thalweg_server.engines.compiled.steps.base import Inputs
+from thalweg_server.engines.compiled.steps.target_agg import LoweredTargetAgg
+from thalweg_server.engines.compiled.steps.tracing import (
+    Passing,
+    Traced,
+    outputs_of,
+    traced,
+    union_outputs,
+)
+
+DATE = Context.DATE.value
 
 DEPTH_MAX, STEPS_MAX = 8, 64
 """Bounds of what is compiled: a kernel's compile time grows with its steps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """One step, by its position among all steps of the plan."""
-
-    position: int
-    step: Step
-
-    @property
-    def supervised(self) -> bool:
-        """Whether it learns after it transforms."""
-        return self.step.supervised
-
-    @property
-    def shape(self) -> str:
-        """What of it decides the kernel's source."""
-        return self.step.kind
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """A pipeline."""
-
-    parts: tuple[Node, ...]
-
-    @property
-    def supervised(self) -> bool:
-        """As River's Pipeline tells a union."""
-        return any(part.supervised for part in self.parts)
-
-    @property
-    def shape(self) -> str:
-        """See `Leaf.shape`."""
-        return f"({' | '.join(part.shape for part in self.parts)})"
-
-
-@dataclass(frozen=True, slots=True)
-class Union:
-    """A union, its parts as declared; their outputs follow in reverse."""
-
-    parts: tuple[Node, ...]
-    widths: tuple[int, ...]
-
-    @property
-    def supervised(self) -> bool:
-        """As River's TransformerUnion tells a union."""
-        return any(part.supervised for part in self.parts)
-
-    @property
-    def shape(self) -> str:
-        """See `Leaf.shape`."""
-        return f"({' + '.join(part.shape for part in self.parts)})"
-
-
-Node: TypeAlias = Leaf | Chain | Union
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +38,11 @@ class Plan:
         leaves: its steps in River's order.
         names: names of River's steps, which a lifted estimator keeps.
         reads: features that it reads, or None where it takes whatever there is.
-        taken: all the features there have to be, if `reads` is None,
-        texts: and those of them that are text, which no step uses.
+        taken: all the features there have to be, if `reads` is None; else those that it was
+            planned with as far as they matter.
+        texts: those of its inputs that are no numbers; steps use those that `coding` names.
+        absent: features that must not be there.
+        coding: what is kept of features by which steps group.
     """
 
     root: Chain
@@ -91,6 +51,8 @@ class Plan:
     reads: tuple[str, ...] | None
     taken: tuple[str, ...] = ()
     texts: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    coding: Coding = field(default_factory=Coding)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -113,6 +75,21 @@ class Plan:
         first = self.root.parts[0]
         return isinstance(first, Leaf) and first.step.dated
 
+    def accepts(self, given: Inputs, numbers: Collection[str]) -> bool:
+        """Whether a kernel can take rows with these features, of which some are numbers."""
+        if self.reads is None:
+            return (given.names, given.text) == (self.taken, self.texts)
+        absent = self.absent.isdisjoint(given.names or ())
+        return absent and self.texts <= given.text and self.texts.union(numbers) >= {*self.reads}
+
+    def full(self, estimator: Any) -> bool:
+        """Whether a candidate, lifted, has no room for another group of some step."""
+        parts = zip(self.leaves, components(estimator), strict=True)
+        return any(
+            isinstance(leaf.step, LoweredTargetAgg) and leaf.step.full(part)
+            for leaf, (_, part) in parts
+        )
+
 
 def make_plan(estimator: Any, inputs: Inputs) -> Plan:
     """The plan of an estimator.
@@ -121,31 +98,26 @@ def make_plan(estimator: Any, inputs: Inputs) -> Plan:
         Unlowerable: with the reason.
         SchemaNeeded: it depends on the features' names, and `inputs` does not tell.
     """
-    planner = _Planner(inputs)
-    root, _ = planner.visit(estimator, inputs, 0)
+    planner = _Planner(traced(inputs))
+    root, _ = planner.visit(estimator, planner.inputs, 0)
     if not isinstance(root, Chain):
         root = Chain((root,))
     if last_leaf(root).step.predict is None:
         raise Unlowerable("the last step is not a model that can be lowered")
-    closed = not planner.open
+    closed, names = not planner.open, inputs.names or ()
     plan = Plan(
         root=root,
         leaves=tuple(planner.leaves),
         names=tuple(name for name, _ in components(estimator)),
         reads=tuple(sorted(planner.reads)) if closed else None,
-        taken=() if closed else (inputs.names or ()),
-        texts=frozenset() if closed else inputs.text,
+        taken=tuple(sorted(planner.asked.intersection(names))) if closed else names,
+        texts=inputs.text & planner.reads if closed else inputs.text,
+        absent=frozenset(planner.absent),
+        coding=planner.inputs.coding,
     )
     for leaf in planner.raw:
         leaf.step.bind(plan.inputs)
     return plan
-
-
-def last_leaf(node: Node) -> Leaf:
-    """The step that predicts."""
-    while not isinstance(node, Leaf):
-        node = node.parts[-1]
-    return node
 
 
 def components(estimator: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -156,6 +128,8 @@ def components(estimator: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         parts = estimator.transformers
     else:
         yield name, estimator
+        if type(estimator) is preprocessing.TargetStandardScaler:
+            yield from components(estimator.regressor, f"{name}/regressor")
         return
     for key, part in parts.items():
         yield from components(part, f"{name}/{key}")
@@ -163,15 +137,18 @@ def components(estimator: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 @dataclass(slots=True)
 class _Planner:
-    inputs: Inputs
+    inputs: Traced
     leaves: list[Leaf] = field(default_factory=list)
     raw: list[Leaf] = field(default_factory=list)
     reads: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
     unions: int = 0
+    wrapped: bool = False
     open: bool = False
     seen: set[int] = field(default_factory=set)
 
-    def visit(self, estimator: Any, inputs: Inputs, depth: int) -> tuple[Node, Inputs]:
+    def visit(self, estimator: Any, inputs: Traced, depth: int) -> tuple[Node, Traced]:
         if depth > DEPTH_MAX or len(self.leaves) > STEPS_MAX:
             raise Unlowerable("the pipeline is too deep or too long")
         if id(estimator) in self.seen:
@@ -181,9 +158,11 @@ class _Planner:
             return self._chain(list(estimator.steps.values()), inputs, depth)
         if type(estimator) is compose.TransformerUnion:
             return self._union(list(estimator.transformers.values()), inputs, depth)
+        if type(estimator) is preprocessing.TargetStandardScaler:
+            return self._wrapped(estimator, inputs, depth)
         return self._leaf(estimator, inputs)
 
-    def _chain(self, steps: Sequence[Any], inputs: Inputs, depth: int) -> tuple[Node, Inputs]:
+    def _chain(self, steps: Sequence[Any], inputs: Traced, depth: int) -> tuple[Node, Traced]:
         if not steps:
             raise Unlowerable("the pipeline is empty")
         parts: list[Node] = []
@@ -194,39 +173,56 @@ class _Planner:
             parts.append(part)
         return Chain(tuple(parts)), inputs
 
-    def _union(self, steps: Sequence[Any], inputs: Inputs, depth: int) -> tuple[Node, Inputs]:
-        parts, widths, names = [], [], []
-        whole: frozenset[str] = frozenset()
+    def _union(self, steps: Sequence[Any], inputs: Traced, depth: int) -> tuple[Node, Traced]:
+        parts: list[Node] = []
+        widths: list[int] = []
+        behind: list[Traced] = []
         self.unions += 1
         for step in steps:
             part, outputs = self.visit(step, inputs, depth + 1)
             if last_leaf(part).step.transform is None:
                 raise Unlowerable("a union has a part that does not transform")
+            if outputs.names is None:
+                raise SchemaNeeded
             parts.append(part)
-            widths.append(len(outputs.numbers()))
-            names.append(outputs.numbers())
-            whole |= outputs.whole
+            widths.append(len(outputs.names))
+            behind.append(outputs)
         self.unions -= 1
-        flat = tuple(name for part_names in reversed(names) for name in part_names)
-        if len(set(flat)) < len(flat):
-            raise Unlowerable("parts of a union give the same feature")
-        if not 0 < len(flat) <= FEATURES_MAX:
-            raise Unlowerable(f"a union gives {len(flat)} features")
-        return Union(tuple(parts), tuple(widths)), Inputs(flat, whole=whole, narrow=inputs.narrow)
+        outputs = union_outputs(inputs, behind)
+        return union_of(parts, widths), outputs
 
-    def _leaf(self, estimator: Any, inputs: Inputs) -> tuple[Node, Inputs]:
+    def _wrapped(self, estimator: Any, inputs: Traced, depth: int) -> tuple[Node, Traced]:
+        if self.wrapped:
+            raise Unlowerable("a wrapper of targets is in another")
+        wrapper, outputs = self._leaf(estimator, inputs)
+        self.wrapped = True
+        # What targets become inside has no fewer bits for being whole outside.
+        model, _ = self.visit(estimator.regressor, replace(inputs, narrow=False), depth + 1)
+        self.wrapped = False
+        final = last_leaf(model).step
+        if final.predict is None or final.binary:
+            raise Unlowerable("a wrapper of targets has no regressor in it that can be lowered")
+        return Wrapped(wrapper, model), outputs
+
+    def _leaf(self, estimator: Any, inputs: Traced) -> tuple[Leaf, Traced]:
         make = STEPS.get(type(estimator))
         if make is None:
             raise Unlowerable(f"{type(estimator).__name__} is not known")
         if self.unions and type(estimator) is compose.Renamer:
             raise Unlowerable("a Renamer in a union changes what other parts are given")
         step = make(estimator, inputs)
+        if step.dated and inputs.origin(DATE) != DATE:
+            raise Unlowerable("the date does not reach a step that needs it")
         leaf = Leaf(len(self.leaves), step)
         self.leaves.append(leaf)
         if inputs.raw:
-            self.raw.append(leaf)
-            if step.reads is None:
-                self.open = True
-            else:
-                self.reads.update(step.reads)
-        return leaf, Inputs(step.outputs, text=step.texts, whole=step.whole, narrow=inputs.narrow)
+            self._raw(leaf)
+        return leaf, outputs_of(step, inputs)
+
+    def _raw(self, leaf: Leaf) -> None:
+        step = leaf.step
+        self.raw.append(leaf)
+        self.open = self.open or step.reads is None
+        self.reads.update(step.reads or ())
+        self.asked.update(step.reads or (), (DATE,) if step.dated else ())
+        self.absent.update(step.absent if isinstance(step, Passing) else ())

@@ -18,13 +18,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 '''
 
 SIGNATURE = """
 @njit(
-    "void(int64[::1], int64[::1], float64[::1], float64[:, ::1], boolean, boolean, int64, int64, "
+    "void(int64[::1], int64[::1], float64[::1], float64[:, ::1], boolean, boolean, "
     "float64[::1], int64[::1], float64[:, ::1], int64[:, ::1], float32[:, ::1], int64[::1], "
     "int64[::1], int64[::1], float64[::1], int64[::1]{types})",
     nogil=True,
@@ -34,15 +37,14 @@ SIGNATURE = """
 )"""
 
 LOOP_HEAD = """def run(
-    rows, days, targets, table, predict, learn, part, parts, values, status,
+    rows, days, targets, table, predict, learn, values, status,
     floats, ints, halves, starts, lengths, sizes, scratch, note{arguments}
 ):
     nothing = scratch[0:0]"""
 
 LOOP = """    for i in range(rows.size):
         row = rows[i]
-        if row % parts != part:
-            continue
+        ahead = floats.shape[1] * rows[min(i + 1, rows.size - 1)]
         if ints[row, {stuck}] != 0:
             status[i] = 2
             continue
@@ -65,9 +67,12 @@ LEARN = """        if learn:
 """
 
 
-def function_text(function: Callable[..., Any]) -> str:
+def function_text(function: Callable[..., Any], *, inlined: bool = True) -> str:
     """A function's source, for a kernel."""
-    # Inlined: a call would hand over every array in seven words. Without numba's memory
-    # manager: it would count references to every view, atomically, for every item.
-    options = "nogil=True, error_model='numpy', forceinline=True, _nrt=False"
+    # Without wrappers, which are for calls from Python. Without numba's memory manager: it
+    # would count references to every view, atomically, for every item.
+    options = "nogil=True, error_model='numpy', _nrt=False"
+    options += ", no_cpython_wrapper=True, no_cfunc_wrapper=True"
+    if inlined:  # a call would hand over every array in seven words
+        options += ", forceinline=True"
     return f"@njit({options})\n{inspect.getsource(function)}\n"

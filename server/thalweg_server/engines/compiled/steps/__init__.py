@@ -17,8 +17,11 @@ from river import (
 from thalweg.m5.features import RollingMeans
 from thalweg_server.engines.compiled.steps.adaptive_scaler import LoweredAdaptiveStandardScaler
 from thalweg_server.engines.compiled.steps.base import Inputs, Step
+from thalweg_server.engines.compiled.steps.functions import LoweredFunction
 from thalweg_server.engines.compiled.steps.knn import LoweredKNNRegressor
 from thalweg_server.engines.compiled.steps.linear import LoweredLinearRegression
+from thalweg_server.engines.compiled.steps.logistic import LoweredLogisticRegression
+from thalweg_server.engines.compiled.steps.passive_aggressive import LoweredPARegressor
 from thalweg_server.engines.compiled.steps.rolling_means import LoweredRollingMeans
 from thalweg_server.engines.compiled.steps.routing import (
     lower_discard,
@@ -31,6 +34,7 @@ from thalweg_server.engines.compiled.steps.scalers import (
 )
 from thalweg_server.engines.compiled.steps.statistic_regressor import LoweredStatisticRegressor
 from thalweg_server.engines.compiled.steps.target_agg import LoweredTargetAgg
+from thalweg_server.engines.compiled.steps.target_scaler import LoweredTargetStandardScaler
 
 STEPS: dict[type, Callable[[Any, Inputs], Step]] = {
     RollingMeans: LoweredRollingMeans,
@@ -40,7 +44,11 @@ STEPS: dict[type, Callable[[Any, Inputs], Step]] = {
     feature_extraction.TargetAgg: LoweredTargetAgg,
     neighbors.KNNRegressor: LoweredKNNRegressor,
     linear_model.LinearRegression: LoweredLinearRegression,
+    linear_model.LogisticRegression: LoweredLogisticRegression,
+    linear_model.PARegressor: LoweredPARegressor,
     dummy.StatisticRegressor: LoweredStatisticRegressor,
+    preprocessing.TargetStandardScaler: LoweredTargetStandardScaler,
+    compose.FuncTransformer: LoweredFunction,
     compose.Select: lower_select,
     compose.Discard: lower_discard,
     compose.Renamer: lower_renamer,

@@ -92,7 +92,17 @@ class Step:
     guard: ClassVar[Callable[..., bool] | None] = None
     """Says, before an item changes anything, that the step cannot learn it: `guard(x, y,
     *arrays, *constants, *scratch)`, x being the raw features."""
+    scale: ClassVar[Callable[..., float] | None] = None
+    """Of a step around a model, `scale(y, *arrays, *constants, *scratch) -> float`: learns a
+    target and answers what the model learns in its place."""
+    unscale: ClassVar[Callable[..., float] | None] = None
+    """Of a step around a model, `unscale(answer, *arrays, *constants, *scratch) -> float`: makes
+    an answer of the model's."""
+    binary: ClassVar[bool] = False
+    """Whether it answers the probability of True, not a number of its own."""
     helpers: ClassVar[Sequence[Callable[..., Any]]] = ()
+    apart: ClassVar[Sequence[Callable[..., Any]]] = ()
+    """Helpers that are seldom called: not compiled into the loop, which takes less time."""
 
     reads: tuple[str, ...] | None = None
     """The features that it reads where it comes first; None: all there are."""

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -21,6 +20,7 @@ from thalweg_server.engines.compiled.arithmetic import (
     expansion_sign,
     grow_expansion,
     nearest_quotient,
+    rounded_mean,
     split_product,
 )
 from thalweg_server.engines.compiled.errors import Unlowerable
@@ -38,6 +38,16 @@ from thalweg_server.engines.compiled.steps.base import (
     typed,
     window,
 )
+from thalweg_server.engines.compiled.steps.nearest import (
+    RANKED_MAX,
+    SPARE,
+    knn_distances,
+    knn_insert,
+    knn_median,
+    knn_place,
+    knn_rank,
+    knn_search,
+)
 
 AGGREGATIONS = ("mean", "median", "weighted_mean")
 
@@ -54,6 +64,8 @@ def knn_learn(
     nearest: Floats,
     values: Floats,
     partials: Floats,
+    ranks: Floats,
+    places: Ints,
 ) -> int:
     """Feature by feature over all points, so that distances are summed side by side."""
     size = targets.size
@@ -63,87 +75,6 @@ def knn_learn(
     targets[slot] = y
     counts[0] += 1
     return 0
-
-
-def knn_distances(x: Floats, points: Floats, size: int, known: int, squares: Floats) -> None:
-    """Every point's distance, its squares summed in the order of the features.
-
-    Six features per pass over the points: a compiler makes vectors of the points, each with its
-    own sum, and stores that sum a sixth as often. Three times as fast as one at a time.
-    """
-    for slot in range(known):
-        squares[slot] = 0.0
-    i = 0
-    while i + 6 <= x.size:
-        at = i * size
-        a, b, c, d, e, f = x[i], x[i + 1], x[i + 2], x[i + 3], x[i + 4], x[i + 5]
-        of_a = points[at : at + known]
-        of_b = points[at + size : at + size + known]
-        of_c = points[at + 2 * size : at + 2 * size + known]
-        of_d = points[at + 3 * size : at + 3 * size + known]
-        of_e = points[at + 4 * size : at + 4 * size + known]
-        of_f = points[at + 5 * size : at + 5 * size + known]
-        for slot in range(known):
-            total = squares[slot]
-            total += (a - of_a[slot]) * (a - of_a[slot])
-            total += (b - of_b[slot]) * (b - of_b[slot])
-            total += (c - of_c[slot]) * (c - of_c[slot])
-            total += (d - of_d[slot]) * (d - of_d[slot])
-            total += (e - of_e[slot]) * (e - of_e[slot])
-            squares[slot] = total + (f - of_f[slot]) * (f - of_f[slot])
-        i += 6
-    while i < x.size:
-        of_points = points[i * size : i * size + known]
-        for slot in range(known):
-            squares[slot] += (x[i] - of_points[slot]) * (x[i] - of_points[slot])
-        i += 1
-    for slot in range(known):
-        squares[slot] = math.sqrt(squares[slot])
-
-
-def knn_search(
-    distances: Floats,
-    targets: Floats,
-    first: int,
-    known: int,
-    wanted: int,
-    nearest: Floats,
-    values: Floats,
-) -> int:
-    """The nearest by (distance, position), the oldest position first; returns how many."""
-    found = 0
-    for position in range(known):
-        slot = first + position
-        if slot >= known:
-            slot -= known
-        distance = distances[slot]
-        if found == wanted and not distance < nearest[found - 1]:
-            continue
-        if found < wanted:
-            found += 1
-        at = found - 1
-        while at > 0 and nearest[at - 1] > distance:
-            nearest[at] = nearest[at - 1]
-            values[at] = values[at - 1]
-            at -= 1
-        nearest[at] = distance
-        values[at] = targets[slot]
-    return found
-
-
-def knn_median(values: Floats, found: int) -> float:
-    """`statistics.median`; puts the values in order."""
-    for i in range(1, found):
-        value = values[i]
-        at = i
-        while at > 0 and values[at - 1] > value:
-            values[at] = values[at - 1]
-            at -= 1
-        values[at] = value
-    middle = found // 2
-    if found % 2:
-        return float(values[middle])
-    return float((values[middle - 1] + values[middle]) / 2.0)
 
 
 def knn_predict(
@@ -158,6 +89,8 @@ def knn_predict(
     nearest: Floats,
     values: Floats,
     partials: Floats,
+    ranks: Floats,
+    places: Ints,
 ) -> float:
     """`KNNRegressor.predict_one`. A NaN distance has no order that River's would be equal to."""
     size = targets.size
@@ -165,14 +98,16 @@ def knn_predict(
     if known == 0:
         return 0.0
     knn_distances(x, points, size, known, squares)
+    undefined = 0
     for slot in range(known):
-        if math.isnan(squares[slot]):
-            note[0] = 1
-            return 0.0
+        undefined |= squares[slot] != squares[slot]
+    if undefined:
+        note[0] = 1
+        return 0.0
     first = 0
     if known == size:
         first = counts[0] % size
-    found = knn_search(squares, targets, first, known, settings[0], nearest, values)
+    found = knn_search(squares, targets, first, known, settings[0], nearest, values, ranks, places)
     if nearest[0] == 0.0:
         return float(values[0])
     if settings[1] == 1:
@@ -195,18 +130,18 @@ class LoweredKNNRegressor(Step):
     kind = "knn"
     learn = knn_learn
     predict = knn_predict
-    helpers: ClassVar = (
+    apart: ClassVar = (
         grow_expansion,
         expansion_sign,
         split_product,
         even_of,
         nearest_quotient,
-        exact_mean,
+        rounded_mean,
         compensated_sum,
-        knn_distances,
-        knn_search,
+        knn_insert,
         knn_median,
     )
+    helpers: ClassVar = (exact_mean, knn_distances, knn_rank, knn_place, knn_search)
 
     def __init__(self, estimator: neighbors.KNNRegressor, inputs: Inputs) -> None:
         only(estimator, {"n_neighbors", "engine", "_nn", "aggregation_method"})
@@ -230,7 +165,7 @@ class LoweredKNNRegressor(Step):
         """See `Step.arrays`."""
         return (
             Array("counts", "int", 1),
-            Array("points", "float", self.size * len(self.inputs)),
+            Array("points", "float", self.size * len(self.inputs) + SPARE),
             Array("targets", "float", self.size),
         )
 
@@ -243,15 +178,20 @@ class LoweredKNNRegressor(Step):
     def scratch(self) -> Sequence[Array]:
         """See `Step.scratch`."""
         return (
-            Array("squares", "float", self.size),
-            Array("nearest", "float", self.wanted),
-            Array("values", "float", self.wanted),
+            Array("squares", "float", self.size + RANKED_MAX),
+            Array("nearest", "float", self.size),
+            Array("values", "float", self.size),
             Array("partials", "float", 2 * EXACT_TERMS_MAX),
+            Array("ranks", "float", RANKED_MAX),
+            Array("places", "int", RANKED_MAX),
         )
+
+    def _points(self, views: Views) -> Any:
+        return views["points"][:-SPARE].reshape(len(self.inputs), self.size)
 
     def lower(self, estimator: Any, views: Views) -> None:
         """See `Step.lower`."""
-        points = views["points"].reshape(len(self.inputs), self.size)
+        points = self._points(views)
         entries = estimator._nn.window
         for slot, entry in enumerate(entries):
             if len(entry) != 1:
@@ -266,7 +206,7 @@ class LoweredKNNRegressor(Step):
     def lift(self, views: Views, estimator: Any) -> None:
         """See `Step.lift`."""
         learned = int(views["counts"][0])
-        points = views["points"].reshape(len(self.inputs), self.size)
+        points = self._points(views)
         estimator._nn.window.clear()
         for position in range(learned - min(learned, self.size), learned):
             slot = position % self.size

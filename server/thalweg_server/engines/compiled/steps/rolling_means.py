@@ -31,6 +31,24 @@ GROUPS = 8
 """Monday to Sunday, then every day."""
 
 
+def rolling_means_leaving(
+    narrow_ring: Halves,
+    wide_ring: Floats,
+    narrow: bool,
+    begin: int,
+    size: int,
+    head: int,
+    windows: Floats,
+    leaving: Floats,
+) -> None:
+    """The target that leaves each window, from a ring that begins at `begin`."""
+    for i in range(windows.size):
+        oldest = head - int(windows[i])
+        if oldest < 0:
+            oldest += size
+        leaving[i] = float(narrow_ring[begin + oldest]) if narrow else wide_ring[begin + oldest]
+
+
 def rolling_means_push(
     narrow_ring: Halves,
     wide_ring: Floats,
@@ -38,29 +56,32 @@ def rolling_means_push(
     begin: int,
     size: int,
     means: Floats,
-    start: int,
     count: int,
-    windows: Ints,
+    terms: Floats,
+    leaving: Floats,
     target: float,
 ) -> None:
-    """`features._push`, operation by operation, on the means from `start`, a ring from `begin`."""
+    """`features._push`, operation by operation, on a group's means and its ring from `begin`.
+
+    Without a branch, so that a compiler makes vectors of the windows: what a window that is not
+    full yet would lose is computed, too, and left.
+    """
     head = count % size
-    for i in range(windows.size):
-        window = windows[i]
-        mean = means[start + i]
-        if count < window:
-            weight = count + 1.0
-        elif window == 1:
-            weight = 1.0
-            mean = 0.0
-        else:
-            weight = float(window)
-            oldest = head - window
-            if oldest < 0:
-                oldest += size
-            leaving = float(narrow_ring[begin + oldest]) if narrow else wide_ring[begin + oldest]
-            mean -= (1.0 / (weight - 1.0)) * (leaving - mean)
-        means[start + i] = mean + (1.0 / weight) * (target - mean)
+    n = means.size
+    windows, rates, backs = terms[:n], terms[n : 2 * n], terms[2 * n :]
+    rolling_means_leaving(narrow_ring, wide_ring, narrow, begin, size, head, windows, leaving)
+    seen = float(count)
+    growth = 1.0 / (seen + 1.0)
+    for i in range(n):
+        mean = means[i]
+        kept = mean - backs[i] * (leaving[i] - mean)
+        if windows[i] == 1.0:
+            kept = 0.0
+        rate = rates[i]
+        if seen < windows[i]:
+            kept = mean
+            rate = growth
+        means[i] = kept + rate * (target - kept)
     if narrow:
         narrow_ring[begin + head] = target
     else:
@@ -74,9 +95,10 @@ def rolling_means_guard(
     narrow_ring: Halves,
     wide_ring: Floats,
     means: Floats,
-    weekdays: Ints,
-    every: Ints,
+    weekdays: Floats,
+    every: Floats,
     settings: Ints,
+    leaving: Floats,
 ) -> bool:
     """Whether the target would lose bits in four bytes."""
     return settings[0] != 0 and float(np.float32(y)) != y
@@ -90,24 +112,26 @@ def rolling_means_learn(
     narrow_ring: Halves,
     wide_ring: Floats,
     means: Floats,
-    weekdays: Ints,
-    every: Ints,
+    weekdays: Floats,
+    every: Floats,
     settings: Ints,
+    leaving: Floats,
 ) -> int:
     """Weekday first, then every day. The weekdays' rings come one after the other."""
     weekday = (day + 3) % 7
     narrow = settings[0] != 0
     size = settings[1]
+    n = weekdays.size // 3
     rolling_means_push(
         narrow_ring,
         wide_ring,
         narrow,
         weekday * size,
         size,
-        means,
-        weekday * weekdays.size,
+        means[weekday * n : weekday * n + n],
         counts[weekday],
         weekdays,
+        leaving,
         y,
     )
     counts[weekday] += 1
@@ -117,10 +141,10 @@ def rolling_means_learn(
         narrow,
         7 * size,
         settings[2],
-        means,
-        7 * weekdays.size,
+        means[7 * n :],
         counts[7],
         every,
+        leaving,
         y,
     )
     counts[7] += 1
@@ -135,13 +159,14 @@ def rolling_means_transform(
     narrow_ring: Halves,
     wide_ring: Floats,
     means: Floats,
-    weekdays: Ints,
-    every: Ints,
+    weekdays: Floats,
+    every: Floats,
     settings: Ints,
+    leaving: Floats,
 ) -> None:
     """The largest windows first: a union hands on its last part first."""
     weekday = (day + 3) % 7
-    n, m = weekdays.size, every.size
+    n, m = weekdays.size // 3, every.size // 3
     for i in range(n):
         out[i] = means[weekday * n + n - 1 - i]
     for i in range(m):
@@ -160,7 +185,7 @@ class LoweredRollingMeans(Step):
     transform = rolling_means_transform
     learn = rolling_means_learn
     guard = rolling_means_guard
-    helpers: ClassVar = (rolling_means_push,)
+    helpers: ClassVar = (rolling_means_leaving, rolling_means_push)
 
     def __init__(self, estimator: RollingMeans, inputs: Inputs) -> None:
         only(estimator, {"windows", "weekday_windows", "_counts", "_targets", "_means"})
@@ -203,10 +228,15 @@ class LoweredRollingMeans(Step):
     def constants(self) -> Constants:
         """See `Step.constants`."""
         return {
-            "weekdays": np.array(self.weekday_windows, np.int64),
-            "every": np.array(self.windows, np.int64),
+            "weekdays": _terms(self.weekday_windows),
+            "every": _terms(self.windows),
             "settings": np.array([self._narrow, self._sizes[0], self._sizes[7]], np.int64),
         }
+
+    @property
+    def scratch(self) -> Sequence[Array]:
+        """See `Step.scratch`."""
+        return (Array("leaving", "float", max(len(self.windows), len(self.weekday_windows))),)
 
     def lower(self, estimator: Any, views: Views) -> None:
         """See `Step.lower`."""
@@ -234,3 +264,10 @@ class LoweredRollingMeans(Step):
                 estimator._targets[group][i] = target
             for i, mean in enumerate(means[group].tolist()):
                 estimator._means[group][i] = mean
+
+
+def _terms(windows: Sequence[int]) -> Floats:
+    """Windows, by what a target in one weighs, by what the one that leaves does."""
+    sizes = np.array(windows, np.float64)
+    backs = [1.0 / (size - 1.0) if size > 1 else 0.0 for size in windows]
+    return np.concatenate((sizes, 1.0 / sizes, backs))

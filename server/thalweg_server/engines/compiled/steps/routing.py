@@ -9,6 +9,7 @@ from river import compose
 
 from thalweg_server.engines.compiled.errors import SchemaNeeded, Unlowerable
 from thalweg_server.engines.compiled.steps.base import Constants, Floats, Inputs, Ints, Step, only
+from thalweg_server.engines.compiled.steps.tracing import Passing
 
 
 def routing_transform(x: Floats, out: Floats, day: int, sources: Ints) -> None:
@@ -17,7 +18,7 @@ def routing_transform(x: Floats, out: Floats, day: int, sources: Ints) -> None:
         out[i] = x[sources[i]]
 
 
-class Routing(Step):
+class Routing(Passing):
     """Which input each output is."""
 
     kind = "routing"
@@ -27,6 +28,7 @@ class Routing(Step):
         self._sources = sources
         self.outputs = outputs
         pairs = list(zip(sources, outputs, strict=True))
+        self.passes = {new: old for old, new in pairs}
         self.texts = frozenset(new for old, new in pairs if old in inputs.text)
         self.whole = frozenset(new for old, new in pairs if old in inputs.whole)
         self.bind(inputs.names if inputs.names is not None else sources)

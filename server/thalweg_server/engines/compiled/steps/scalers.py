@@ -1,6 +1,6 @@
 """River's StandardScaler and MinMaxScaler over the whole stream, and the AdaptiveStandardScaler."""
 
-# ruff: noqa: PLR0917 -- a kernel's functions are given each array by name
+# ruff: noqa: PLR0913, PLR0917 -- a kernel's functions are given each array by name
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from river import preprocessing, stats
 
-from thalweg_server.engines.compiled.arithmetic import power_half, sure_root
+from thalweg_server.engines.compiled.arithmetic import sure_root
 from thalweg_server.engines.compiled.errors import Unlowerable
 from thalweg_server.engines.compiled.layout import Array, Views
 from thalweg_server.engines.compiled.steps.base import (
@@ -37,22 +37,32 @@ def standard_scaler_learn(
     counts: Ints,
     means: Floats,
     variances: Floats,
+    roots: Floats,
     with_std: Ints,
     half: Floats,
 ) -> int:
-    """Welford's recurrence as `StandardScaler.learn_one` writes it."""
+    """Welford's recurrence as `StandardScaler.learn_one` writes it.
+
+    The variances' roots are kept: they serve this row's transform and the next one's. What the
+    first loop is not sure of is NaN to the second.
+    """
     counts[0] += 1
     n = float(counts[0])
-    if with_std[0]:
-        for i in range(x.size):
-            old = means[i]
-            mean = old + (x[i] - old) / n
-            variance = variances[i]
-            variances[i] = variance + ((x[i] - old) * (x[i] - mean) - variance) / n
-            means[i] = mean
-    else:
+    if not with_std[0]:
         for i in range(x.size):
             means[i] += (x[i] - means[i]) / n
+        return 0
+    for i in range(x.size):
+        old = means[i]
+        mean = old + (x[i] - old) / n
+        variance = variances[i]
+        variance += ((x[i] - old) * (x[i] - mean) - variance) / n
+        means[i] = mean
+        variances[i] = variance
+        roots[i] = sure_root(variance)
+    for i in range(x.size):
+        if roots[i] != roots[i]:
+            roots[i] = variances[i] ** half[0]
     return 0
 
 
@@ -63,21 +73,18 @@ def standard_scaler_transform(
     counts: Ints,
     means: Floats,
     variances: Floats,
+    roots: Floats,
     with_std: Ints,
     half: Floats,
 ) -> None:
-    """A variance of zero answers zero. What the first loop is not sure of is NaN to the second."""
+    """A variance of zero answers zero."""
     if not with_std[0]:
         for i in range(x.size):
             out[i] = x[i] - means[i]
         return
     for i in range(x.size):
-        out[i] = (x[i] - means[i]) / sure_root(variances[i])
-    for i in range(x.size):
-        if out[i] != out[i]:
-            out[i] = 0.0
-            if variances[i] != 0.0:
-                out[i] = (x[i] - means[i]) / power_half(variances[i], half[0])
+        scaled = (x[i] - means[i]) / roots[i]
+        out[i] = scaled if roots[i] != 0.0 else 0.0
 
 
 class LoweredStandardScaler(Step):
@@ -85,7 +92,7 @@ class LoweredStandardScaler(Step):
 
     kind = "standard_scaler"
     learn = standard_scaler_learn
-    helpers: ClassVar = (sure_root, power_half)
+    helpers: ClassVar = (sure_root,)
     transform = standard_scaler_transform
 
     def __init__(self, estimator: preprocessing.StandardScaler, inputs: Inputs) -> None:
@@ -106,6 +113,7 @@ class LoweredStandardScaler(Step):
             Array("counts", "int", 1),
             Array("means", "float", n),
             Array("variances", "float", spread),
+            Array("roots", "float", spread),
         )
 
     @property
@@ -129,6 +137,7 @@ class LoweredStandardScaler(Step):
         views["means"][:] = [number(estimator.means[name]) for name in self.inputs]
         if self.with_std:
             views["variances"][:] = [_variance(estimator.vars[name]) for name in self.inputs]
+            views["roots"][:] = [value**0.5 for value in views["variances"].tolist()]
 
     def lift(self, views: Views, estimator: Any) -> None:
         """See `Step.lift`."""
@@ -159,10 +168,8 @@ def min_max_scaler_transform(
     """Before the first learn the bounds are infinite, and the answer is NaN."""
     for i in range(x.size):
         span = highs[i] - lows[i]
-        if span != 0.0:
-            out[i] = (x[i] - lows[i]) / span
-        else:
-            out[i] = 0.0
+        scaled = (x[i] - lows[i]) / span
+        out[i] = scaled if span != 0.0 else 0.0
 
 
 class LoweredMinMaxScaler(Step):
