@@ -11,7 +11,7 @@ import dill
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_server.core.observation import Batch, Context, Flavor
+from thalweg_server.core.observation import Batch, Context, Flavor, Names
 from thalweg_server.core.ports import NotReady
 from thalweg_server.engines.compiled import CompiledEngine
 from thalweg_server.engines.compiled.cache import KernelCache
@@ -36,7 +36,7 @@ class Compiled:
         self.engine_seconds = self.kernel_seconds = 0.0
         self._engine = CompiledEngine(RiverEngine(), Fleets(KernelCache(patient=True)))
         templates = [self._load(each()) for each in make.values()]
-        self._ids = ids
+        self._ids = Names(ids)
         self.slots = np.array([[self._engine.clone(slot) for slot in templates] for _ in ids])
         for number in range(len(self._engine._fleets)):
             self._time(self._engine._fleets[number])

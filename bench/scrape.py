@@ -27,7 +27,7 @@ from river import dummy, stats
 
 from thalweg_server.core.events import Uploaded
 from thalweg_server.core.limits import Limits
-from thalweg_server.core.observation import NO_DAY, Batch, Flavor
+from thalweg_server.core.observation import NO_DAY, Batch, Flavor, Names
 from thalweg_server.core.service import Service
 from thalweg_server.engines.river import RiverEngine
 from thalweg_server.storage.memory import MemoryStore
@@ -76,7 +76,7 @@ class Fleet:
         """Every model learns one observation."""
         size = len(self._names)
         batch = Batch(
-            names=self._names,
+            names=Names(self._names),
             index=np.arange(size, dtype=np.int32),
             days=np.full(size, NO_DAY, np.int32),
             targets=np.array([self._random.expovariate(0.5) for _ in range(size)]),

@@ -13,7 +13,7 @@ from river import dummy, stats
 
 from thalweg_server.core.events import Uploaded
 from thalweg_server.core.limits import Limits
-from thalweg_server.core.observation import NO_DAY, Batch, Flavor, Target
+from thalweg_server.core.observation import NO_DAY, Batch, Flavor, Names, Target
 from thalweg_server.core.service import Service
 from thalweg_server.engines.river import RiverEngine
 from thalweg_server.storage.memory import MemoryStore
@@ -49,7 +49,7 @@ def learn(service: Service, *rows: tuple[str, Target], x: list[Any] | None = Non
     """Learns rows of (model, target)."""
     targets = [target for _, target in rows]
     batch = Batch(
-        names=[name for name, _ in rows],
+        names=Names(name for name, _ in rows),
         index=np.arange(len(rows), dtype=np.int32),
         days=np.full(len(rows), NO_DAY, np.int32),
         targets=np.array(targets, float) if service.flavor is Flavor.REGRESSION else list(targets),

@@ -14,7 +14,7 @@ from thalweg_server.core.admission import Admission
 from thalweg_server.core.columns import column_faults, numeric
 from thalweg_server.core.events import Uploaded
 from thalweg_server.core.limits import Limits
-from thalweg_server.core.observation import NO_DAY, Batch, Context, Flavor
+from thalweg_server.core.observation import NO_DAY, Batch, Context, Flavor, Names
 from thalweg_server.core.screening import Screened, _one_by_one, _together
 from thalweg_server.core.service import Service
 from thalweg_server.engines.river import RiverEngine
@@ -55,7 +55,7 @@ def make_service() -> Service:
     for model, context in {"plain": (), "dated": (Context.DATE,), "new*": (Context.DATE,)}.items():
         upload(service, model, context)
     learned = Batch(
-        names=["plain", "dated"],
+        names=Names(["plain", "dated"]),
         index=np.arange(2, dtype=np.int32),
         days=np.full(2, 11, np.int32),
         targets=np.zeros(2),
@@ -75,7 +75,7 @@ def make_batch(given_rows: Any, *, columns: bool) -> Batch:
     features = [x for *_, x in given_rows]
     held = {"x": np.array(features)} if columns and given_rows else {}
     batch = Batch(
-        names=list(NAMES),
+        names=Names(NAMES),
         index=index,
         days=days,
         targets=np.array([y for _, _, y, _ in given_rows], np.float64),
@@ -113,7 +113,7 @@ def test_the_first_rows_of_all_may_come_many_at_once() -> None:
     service = make_service()
     service.delete("plain", "", template=False)
     service.delete("dated", "", template=False)
-    names = [f"new{i}" for i in range(20)]
+    names = Names(f"new{i}" for i in range(20))
     fresh = Service(engine=RiverEngine(), store=MemoryStore(), limits=Limits(), clock=lambda: 0.0)
     fresh.init(Flavor.REGRESSION, reset=False)
     upload(fresh, "new*", (Context.DATE,))

@@ -14,6 +14,10 @@ from thalweg_server.collection import keep_collections_short
 from thalweg_server.config import Config
 from thalweg_server.server import PortTaken, Server
 
+SWITCH_SECONDS = 0.000_5
+"""How long a thread that waits for the GIL lets another one run Python: Python's own 5 ms would
+be most of what a Predict may take while batches are decoded."""
+
 
 def run(config: Config, *, as_json: bool = False) -> int:
     """Serves until SIGTERM or Ctrl-C, drains, and returns the exit code.
@@ -23,6 +27,7 @@ def run(config: Config, *, as_json: bool = False) -> int:
         as_json: print where it listens as one JSON line instead of a sentence.
     """
     keep_collections_short()
+    sys.setswitchinterval(SWITCH_SECONDS)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         asyncio.run(_serve(config, _announce_json if as_json else _announce))

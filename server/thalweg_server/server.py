@@ -154,7 +154,8 @@ class Server:
 
 
 def _compiled(kernels: KernelCache) -> Engine:
-    return CompiledEngine(RiverEngine(), Fleets(kernels, os.cpu_count() or 1))
+    # One core is left for messages.
+    return CompiledEngine(RiverEngine(), Fleets(kernels, max(1, (os.cpu_count() or 1) - 1)))
 
 
 class BackgroundServer:

@@ -18,7 +18,7 @@ from bench import reference
 from tests.engines.conftest import MakeEngine
 from tests.engines.twins import DAY, Row, Twins, same
 from thalweg import features, m5
-from thalweg_server.core.observation import NO_DAY, Batch, Context, day_text
+from thalweg_server.core.observation import NO_DAY, Batch, Context, Names, day_text
 from thalweg_server.engines.compiled import CompiledEngine
 
 pytestmark = pytest.mark.timeout(600)  # a kernel's first compilation takes a while
@@ -107,7 +107,7 @@ def as_columns(rows: Sequence[Row], shops: list[str]) -> Batch:
     """A batch as a server decodes it: texts are lists, one for all rows or one per row."""
     names = sorted({row.model for row in rows})
     return Batch(
-        names=[f"m{name}" for name in names],
+        names=Names(f"m{name}" for name in names),
         index=np.array([names.index(row.model) for row in rows], np.int32),
         days=np.array([row.day for row in rows], np.int32),
         targets=np.array([row.target for row in rows]),

@@ -12,7 +12,7 @@ import dill
 import numpy as np
 
 from tests.structure import difference
-from thalweg_server.core.observation import Batch, Context, Flavor, Question
+from thalweg_server.core.observation import Batch, Context, Flavor, Names, Question
 from thalweg_server.core.scores import PREDICTION_MAX
 from thalweg_server.engines.compiled import CompiledEngine
 
@@ -130,7 +130,7 @@ def as_batch(rows: Sequence[Row], *, columns: bool) -> Batch:
     names = sorted({row.model for row in rows})
     features = [dict(row.features) for row in rows]
     return Batch(
-        names=[f"m{name}" for name in names],
+        names=Names(f"m{name}" for name in names),
         index=np.array([names.index(row.model) for row in rows], np.int32),
         days=np.array([row.day for row in rows], np.int32),
         targets=np.array([row.target for row in rows], np.float64),

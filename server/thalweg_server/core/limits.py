@@ -28,7 +28,7 @@ class Limits:
     ids_kept_max: int = 1_000_000
     ids_kept_seconds: float = 30 * 86_400.0
     candidates_max: int = 32
-    slice_seconds: float = 0.010
+    slice_seconds: float = 0.004
     batch_rows_max: int = 100_000
     models_max: int = 10_000_000
     errors_listed_max: int = 100

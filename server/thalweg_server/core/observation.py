@@ -112,7 +112,7 @@ class Batch:
         refused: row to what is wrong with it; such a row changes nothing.
     """
 
-    names: Sequence[str]
+    names: Names
     index: NDArray[np.int32]
     days: NDArray[np.int32]
     targets: NDArray[np.float64] | list[Target | None]
@@ -121,10 +121,6 @@ class Batch:
     prediction_ids: Mapping[int, str] = field(default_factory=dict)
     request_ids: Mapping[int, str] = field(default_factory=dict)
     refused: Mapping[int, Refusal] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.names, Names):
-            object.__setattr__(self, "names", Names(self.names))
 
     def __len__(self) -> int:
         return len(self.index)
@@ -169,7 +165,7 @@ class Batch:
     def reworded(self, row: int, question: Question) -> Batch:
         """A batch of one: the question, with the target of a row of this batch."""
         return Batch(
-            names=(question.model,),
+            names=Names((question.model,)),
             index=np.zeros(1, np.int32),
             days=np.array([question.day], np.int32),
             targets=self.targets[row : row + 1],

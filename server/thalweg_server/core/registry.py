@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import repeat
-from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +19,9 @@ from thalweg_server.core.roster import UNLISTED, Roster
 from thalweg_server.core.validation import shown
 
 _NOBODY = Model("")
-_NUMBER = attrgetter("number")
+
+UNASKED = -2
+"""Stands for the number of a name that was not looked up yet."""
 
 
 @dataclass(slots=True)
@@ -89,18 +89,22 @@ class Registry:
             self._arrange(model)
         return model
 
-    def numbers(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """The number of each name's model, UNLISTED where none is known yet.
+    def numbers(self, names: Names, index: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The number of the model that each row points to, UNLISTED where there is none yet.
 
-        `Names` keep the answer, for slices and batches to come; who obtains a model may fill it
-        in. It is good until a model is removed, whose number may soon be another's.
+        The names keep what was found, for slices and batches to come, until a model is removed,
+        whose number may soon be another's. Looked up are only those asked for: a batch may have
+        100,000 names, and whoever waits behind a slice should not wait for all of them.
         """
-        if isinstance(names, Names) and names.version == self._removals:
-            return names.numbers
-        models = map(self.models.get, names, repeat(_NOBODY))
-        numbers = np.fromiter(map(_NUMBER, models), np.int64, len(names))
-        if isinstance(names, Names):
-            names.numbers, names.version = numbers, self._removals
+        if names.version != self._removals:
+            names.numbers = np.full(len(names), UNASKED, np.int64)
+            names.version = self._removals
+        known = names.numbers
+        numbers: NDArray[np.int64] = known[index]
+        if (numbers == UNASKED).any():
+            asked, get = list(set(index[numbers == UNASKED].tolist())), self.models.get
+            known[asked] = [get(names[i], _NOBODY).number for i in asked]
+            numbers = known[index]
         return numbers
 
     def sources(self, name: str) -> list[Candidate]:

@@ -90,8 +90,7 @@ class Regression:
     def _models(self, batch: Batch, rows: Rows, taught: Taught) -> tuple[Rows, NDArray[np.int64]]:
         """Rows that there is a model for, made where it is new, and the models' numbers."""
         index = batch.index[rows]
-        known = self.registry.numbers(batch.names)
-        numbers = known[index]
+        numbers, known = self.registry.numbers(batch.names, index), batch.names.numbers
         for position in np.flatnonzero(numbers < 0).tolist():
             name = int(index[position])
             if known[name] < 0:

@@ -85,7 +85,7 @@ def _known(
 ) -> tuple[Rows, NDArray[np.bool_]]:
     """Rows of names that have a model or may get one, and whether that wants the date."""
     registry, index = admission.registry, batch.index[rows]
-    numbers = registry.numbers(batch.names)[index]
+    numbers = registry.numbers(batch.names, index)
     dated = registry.roster.dated[numbers]
     new: dict[int, bool] = {}
     wrong: dict[int, Refusal] = {}
@@ -159,7 +159,7 @@ def _through(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Per row, its model, by a number that a name yet without a model has, too, and its day."""
     registry, index = admission.registry, batch.index[rows]
-    model = registry.numbers(batch.names)[index]
+    model = registry.numbers(batch.names, index)
     through = registry.roster.through[model]
     new: dict[str, int] = {}
     for position in np.flatnonzero(model < 0).tolist():

@@ -24,6 +24,7 @@ from thalweg_server.core.observation import (
     Target,
 )
 from thalweg_server.core.validation import check_features, parse_day
+from thalweg_server.rpc.names import KnownNames
 
 FLAVORS = {
     pb.FLAVOR_UNSPECIFIED: None,
@@ -107,22 +108,21 @@ def rows(requests: Sequence[pb.LearnRequest], limits: Limits) -> Batch:
     )
 
 
-def columns(message: pb.LearnColumns, limits: Limits, last: Names | None = None) -> Batch:
+def columns(message: pb.LearnColumns, limits: Limits, known: KnownNames) -> Batch:
     """A batch in columns; raises BadRequest for columns that do not fit together.
 
     Args:
         message: as it came.
         limits: bounds on values.
-        last: names of the batch before, used again where they are the same.
+        known: lists of names that came before, used again where they are the same.
     """
     targets = _targets(message)
     count = len(targets)
     index = _index(message, count)
     decoded = feature_columns(message.features, count)
     days = _days(message.date_days, count)
-    names = Names(message.models[:])
     return Batch(
-        names=last if last is not None and last == names else names,
+        names=known.same(Names(message.models[:])),
         index=index,
         days=days,
         targets=targets,

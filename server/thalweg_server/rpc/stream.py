@@ -21,11 +21,12 @@ from thalweg_server.core.errors import (
     StreamFenced,
     StreamNotOpen,
 )
-from thalweg_server.core.observation import Batch, Names
+from thalweg_server.core.observation import Batch
 from thalweg_server.core.service import Service
 from thalweg_server.core.streams import Stream
 from thalweg_server.core.validation import check_id, shown
 from thalweg_server.rpc import decode, encode
+from thalweg_server.rpc.names import KnownNames
 from thalweg_server.worker import Worker
 
 INFLIGHT_BATCHES = 8
@@ -107,7 +108,7 @@ class Session:
         self._worker = sessions.worker
         self._stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._batch: asyncio.Task[pb.StreamAck] | None = None
-        self._names = Names()
+        self._names = KnownNames()
 
     def stop(self, refusal: Refusal) -> None:
         """Ends the session with this error once its present batch is acked."""
@@ -243,10 +244,7 @@ class Session:
         limits = self._service.limits
         if request.WhichOneof("body") == "rows":
             return self._service.prepared(decode.rows(request.rows.rows, limits))
-        batch = decode.columns(request.columns, limits, self._names)
-        assert isinstance(batch.names, Names)
-        self._names = batch.names  # most streams bring the same models day by day
-        return self._service.prepared(batch)
+        return self._service.prepared(decode.columns(request.columns, limits, self._names))
 
     async def _learn(
         self, stream: Stream, options: pb.StreamOpen, incoming: Incoming
