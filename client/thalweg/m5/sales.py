@@ -126,7 +126,7 @@ class Sales:
         units[self._cell(name, day)] = np.nan
         return Sales(ids=self.ids, dates=self.dates, units=units)
 
-    def columns(self, batch_rows_max: int = 8_192) -> Iterator[Columns]:
+    def columns(self, batch_rows_max: int = 16_384) -> Iterator[Columns]:
         """Yield every observation in batches, day by day, items in their order.
 
         Args:
