@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -161,3 +162,11 @@ def test_candidates_that_come_and_go_keep_their_siblings_scores() -> None:
     kept = copy.copy(roster.board.mae)
     kept[made[1].row] = 0.0
     assert not kept.any()
+
+
+def test_a_server_that_cannot_compile_scores_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slower, and the log says why."""
+    monkeypatch.setattr("sys.executable", str(tmp_path / "no such program"))
+    assert compiled_tally(KernelCache(tmp_path)) is tally

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 
 from thalweg_server.core.ports import NotReady
 from thalweg_server.core.tally import Tally, rank, tally
 from thalweg_server.engines.compiled.cache import KernelCache
+from thalweg_server.engines.compiled.errors import Unlowerable
 from thalweg_server.engines.compiled.template import HEAD, function_text
 
 _ARRAYS = {
@@ -19,13 +21,19 @@ _SCALARS = {"bool": "boolean", "float": "float64"}
 
 
 def compiled_tally(kernels: KernelCache) -> Tally:
-    """`core.tally.tally` from the disk or from the compiler, which takes some seconds."""
+    """`core.tally.tally` from the disk or from the compiler, which takes some seconds.
+
+    Where nothing can be compiled it is the plain one: slower, and no reason not to start.
+    """
     source = _source()
     while True:
         try:
             return kernels.get(source).run
         except NotReady as making:
             making.wait()
+        except Unlowerable as failed:
+            logging.getLogger(__name__).warning("scores are not compiled: %s", failed)
+            return tally
 
 
 def _source() -> str:
