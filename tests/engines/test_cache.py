@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -291,3 +292,20 @@ def test_a_private_folder_goes_with_the_server(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     assert "thalweg-kernels-" in done.stdout
     assert not Path(done.stdout.strip()).exists()
+
+
+def test_another_process_may_be_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its kernel stays, and ours is good all the same."""
+
+    def late(self: Path, target: Path) -> Path:
+        shutil.copytree(self, target)
+        raise OSError(errno.ENOTEMPTY, "another process has put its kernel here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", late)
+        assert compiled(tmp_path).run(1) == 2
+    assert store.is_kept(tmp_path, SOURCE)
+    home = kept(tmp_path)
+    before = home.stat().st_ino
+    store.make(tmp_path, SOURCE)
+    assert home.stat().st_ino == before

@@ -86,9 +86,20 @@ def make(folder: Path, source: str) -> ModuleType:
         module = _import(name, home, source)
         seal = json.dumps({"time": _file(home, name).stat().st_mtime_ns, "files": _digests(home)})
         (home / SEAL).write_text(seal, encoding="utf-8")
-        shutil.rmtree(folder / name, ignore_errors=True)
-        home.rename(folder / name)
+        _put(home, folder, source)
     return module
+
+
+def _put(home: Path, folder: Path, source: str) -> None:
+    """Moves a finished kernel to its place, unless another process was faster."""
+    if is_kept(folder, source):
+        return
+    shutil.rmtree(folder / home.name, ignore_errors=True)
+    try:
+        home.rename(folder / home.name)
+    except OSError:
+        if not is_kept(folder, source):
+            raise
 
 
 def _file(home: Path, name: str) -> Path:
