@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from thalweg_server.core.errors import BadDate, BadRequest, Refusal, UnknownModel, UnknownPrediction
+from thalweg_server.core.errors import BadDate, BadRequest, Refusal, UnknownPrediction
 from thalweg_server.core.ledger import Done, Ledger, Pending
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.model import Candidate
@@ -23,7 +23,7 @@ from thalweg_server.core.observation import (
     Target,
     day_text,
 )
-from thalweg_server.core.registry import Registry
+from thalweg_server.core.registry import Registry, unknown
 from thalweg_server.core.validation import check_id, check_name, check_target, same_question, shown
 
 _REGRESSION, _MULTICLASS, _DATE = Flavor.REGRESSION, Flavor.MULTICLASS, Context.DATE
@@ -70,7 +70,7 @@ class Admission:
             raise batch.refused[row]
         name = asked.model if asked else batch.name(row)
         day = asked.day if asked else batch.day(row)
-        candidates = self._candidates(name)
+        candidates = self.candidates(name)
         if not asked:
             self._check_context(batch, row, candidates)
         target = self._check_target(batch, row, name, candidates)
@@ -101,7 +101,8 @@ class Admission:
         _same(batch, row, entry)
         return entry.question
 
-    def _candidates(self, name: str) -> Sequence[Candidate]:
+    def candidates(self, name: str) -> Sequence[Candidate]:
+        """Those that would learn under a name; raises BadName, UnknownModel."""
         candidates = self._known.get(name)
         if candidates is None:
             model = self.registry.models.get(name)
@@ -159,14 +160,6 @@ class Admission:
             self._predictions[prediction_id] = name
         if self.skip_learned_dates:
             self._through[name] = day
-
-
-def unknown(model: str) -> Refusal:
-    """The error for a name that there is nothing for."""
-    return UnknownModel(
-        f"no model {shown(model)}, and no template matches that name: upload one of them first",
-        field="model",
-    )
 
 
 def undated() -> Refusal:

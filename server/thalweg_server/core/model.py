@@ -10,6 +10,7 @@ from thalweg_server.core.ports import Answer, Loaded
 from thalweg_server.core.roster import UNLISTED, Roster
 from thalweg_server.core.scores import Score, Scoreboard
 from thalweg_server.core.selection import ranking
+from thalweg_server.core.tally import rank
 
 
 @dataclass(slots=True)
@@ -94,17 +95,15 @@ class Judge:
 
     def reselect(self, model: Model) -> None:
         """Puts the candidates of a listed model in order anew."""
+        board, first, width = self._board, model.candidates[0].row, len(model.candidates)
+        if self.flavor is Flavor.REGRESSION:
+            rank(first, width, self.by_rmse, board.order, board.count, board.mae, board.mse)
+            return
         scores = [self.score(candidate) for candidate in model.candidates]
-        counts = [score.count for score in scores]
-        if self.flavor is not Flavor.REGRESSION:
-            rates = [1.0 - (score.accuracy or 0.0) for score in scores]
-            order = ranking(counts, [score.log_loss for score in scores], rates)
-        elif self.by_rmse:
-            order = ranking(counts, [score.rmse for score in scores])
-        else:
-            order = ranking(counts, [score.mae for score in scores])
-        first = model.candidates[0].row
-        self._board.order[first : first + len(order)] = order
+        rates = [1.0 - (score.accuracy or 0.0) for score in scores]
+        losses = [score.log_loss for score in scores]
+        order = ranking([score.count for score in scores], losses, rates)
+        board.order[first : first + width] = order
 
 
 def best_answer(order: Sequence[int], answers: Sequence[Answer]) -> int:

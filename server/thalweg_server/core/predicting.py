@@ -59,7 +59,7 @@ class Oracle:
         Raises:
             EstimatorFailed: everyone who was asked raised.
         """
-        model = self._registry.models.get(question.model) or self._fresh(question.model)
+        model = self._registry.resolve(question.model)
         return self._ask(model, question, candidate, everyone, days)
 
     def check_horizon(self, question: Question, days: int, flavor: Flavor) -> None:
@@ -75,13 +75,6 @@ class Oracle:
             raise BadRequest(f"horizon {days} needs a date to begin at", field="date")
         if days > 1:
             check_day(question.day + days - 1)
-
-    def _fresh(self, name: str) -> Model:
-        """What would be cloned; asking changes nothing, so that there is no need to clone it."""
-        sources = self._registry.sources(name)
-        if not sources:
-            self._registry.get(name)
-        return Model(name, sources)
 
     def _ask(
         self, model: Model, question: Question, candidate: str, everyone: bool, days: int

@@ -60,29 +60,25 @@ class Registry:
             raise UnknownModel(f"no template {shown(name)}", field="model")
         if name in self.models:
             return self.models[name]
-        raise UnknownModel(
-            f"no model {shown(name)}, and no template matches that name: upload one of them first",
-            field="model",
-        )
+        raise unknown(name)
 
     @property
     def membership(self) -> tuple[int, int]:
         """Another value each time that a model has come or gone."""
         return self._removals, len(self.models)
 
-    def knows(self, name: str) -> bool:
-        """Whether an observation for this name has, or would make, a model."""
-        return name in self.models or any(
-            t.pattern.fullmatch(name) for t in self.templates.values()
-        )
+    def resolve(self, name: str) -> Model:
+        """Who answers for a name: its model, or what one would be cloned from.
+
+        Asking changes nothing, so that there is no need to clone. Raises UnknownModel.
+        """
+        return self.models.get(name) or Model(name, self._needed(name))
 
     def obtain(self, name: str) -> Model:
         """The model, cloned from templates where it is new; raises UnknownModel, LimitReached."""
         model = self.models.get(name)
         if model is None:
-            sources = self.sources(name)
-            if not sources:
-                self.get(name)
+            sources = self._needed(name)
             self._check_room()
             model = self.cloned(name, sources)
             self.models[name] = model
@@ -117,6 +113,12 @@ class Registry:
                     if candidate.name not in best or rank > best[candidate.name][0]:
                         best[candidate.name] = (rank, candidate)
         return sorted((c for _, c in best.values()), key=lambda c: c.uploaded)
+
+    def _needed(self, name: str) -> list[Candidate]:
+        sources = self.sources(name)
+        if not sources:
+            raise unknown(name)
+        return sources
 
     def cloned(self, name: str, sources: list[Candidate]) -> Model:
         """A model of clones that is not registered and has no scores yet."""
@@ -242,6 +244,14 @@ class Registry:
                 f"the server holds {self._limits.models_max} models and templates, the most there "
                 "may be: delete some first"
             )
+
+
+def unknown(model: str) -> UnknownModel:
+    """The error for a name that there is nothing for."""
+    return UnknownModel(
+        f"no model {shown(model)}, and no template matches that name: upload one of them first",
+        field="model",
+    )
 
 
 def _label_kind(candidates: list[Candidate]) -> type | None:

@@ -51,17 +51,17 @@ class Regression:
         flags = _flags(outcomes, len(at))
         answers = self._score(batch, rows, numbers, outcomes.values, flags)
         ends = np.cumsum(width)
-        failed = self._failed(flags, ends, width) if outcomes.errors else []
+        begins = ends - width
+        failed = self._failed(flags, begins, ends) if outcomes.errors else []
         for each in failed:
-            model, end = self._model(batch, int(rows[each])), int(ends[each])
-            errors = [outcomes.errors[item] for item in range(end - int(width[each]), end)]
-            taught.fail(int(rows[each]), model, errors)
+            errors = [outcomes.errors[item] for item in range(int(begins[each]), int(ends[each]))]
+            taught.fail(int(rows[each]), self._model(batch, int(rows[each])), errors)
         taught.learned += len(rows) - len(failed)
         taught.changed.append((batch.names, batch.index[rows]))
         taught.answers.append((rows, answers))
         for each, order in enumerate(orders):
-            model, end = self._model(batch, int(rows[each])), int(ends[each])
-            given = outcomes.between(end - int(width[each]), end)
+            given = outcomes.between(int(begins[each]), int(ends[each]))
+            model = self._model(batch, int(rows[each]))
             taught.lessons.append(Lesson(int(rows[each]), model, order, given))
 
     def settle(
@@ -129,10 +129,12 @@ class Regression:
         return answers
 
     @staticmethod
-    def _failed(flags: NDArray[np.uint8], ends: NDArray[np.int64], width: Rows) -> list[int]:
+    def _failed(flags: NDArray[np.uint8], begins: Rows, ends: Rows) -> list[int]:
+        """Positions of the rows all of whose items raised."""
         raised = np.concatenate(([0], np.cumsum(flags & RAISED != 0)))
-        failed: list[int] = np.flatnonzero(raised[ends] - raised[ends - width] == width).tolist()
-        return failed
+        failed = raised[ends] - raised[begins] == ends - begins
+        positions: list[int] = np.flatnonzero(failed).tolist()
+        return positions
 
 
 def _flags(outcomes: Outcomes, items: int) -> NDArray[np.uint8]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_server.core.admission import Admission, Duplicate, missing_date, undated, unknown
+from thalweg_server.core.admission import Admission, Duplicate, missing_date, undated
 from thalweg_server.core.errors import Refusal
 from thalweg_server.core.observation import NO_DAY, Batch, Context, Flavor
-from thalweg_server.core.validation import check_name
 
 Rows = NDArray[np.int64]
 
@@ -93,7 +92,8 @@ def _known(
         name = int(index[position])
         if name not in new and name not in wrong:
             try:
-                new[name] = _may_be(admission, batch.names[name])
+                candidates = admission.candidates(batch.names[name])
+                new[name] = any(Context.DATE in each.context for each in candidates)
             except Refusal as refusal:
                 wrong[name] = refusal
         if name in wrong:
@@ -104,17 +104,6 @@ def _known(
         keep = ~np.isin(index, list(wrong))
         rows, dated = rows[keep], dated[keep]
     return rows, dated
-
-
-def _may_be(admission: Admission, name: str) -> bool:
-    """Whether the model that a new name would get, or has got since, wants the date."""
-    model = admission.registry.models.get(name)
-    if model is None:
-        check_name(name, admission.limits)
-    candidates = model.candidates if model else admission.registry.sources(name)
-    if not candidates:
-        raise unknown(name)
-    return any(Context.DATE in candidate.context for candidate in candidates)
 
 
 def _with_date(batch: Batch, rows: Rows, dated: NDArray[np.bool_], screened: Screened) -> Rows:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg_server.core.admission import missing_date
+from thalweg_server.core.errors import UnknownModel
 from thalweg_server.core.model import Model
 from thalweg_server.core.observation import NO_DAY, Column, Context
 from thalweg_server.core.ports import Engine
@@ -65,31 +66,16 @@ class Surveyor:
         lines, ranked = [], []
         for line in part:
             name = survey.names[line]
-            slots = self._ranked(survey, name)
-            if slots is None:
+            try:
+                model = self.registry.resolve(name)
+            except UnknownModel:
                 findings.unknown.append(name)
-            else:
-                findings.names.append(name)
-                lines.append(line)
-                ranked.append(slots)
+                continue
+            findings.names.append(name)
+            lines.append(line)
+            ranked.append(_ranked(survey, model))
         findings.means = self._means(survey, findings.names, np.array(lines, np.int64), ranked)
         return findings
-
-    def _ranked(self, survey: Survey, name: str) -> Sequence[int] | None:
-        """Slots of the candidates to ask, best first."""
-        model = self.registry.models.get(name)
-        if model is None:
-            sources = self.registry.sources(name)
-            if not sources:
-                return None
-            model = Model(name, sources)
-        candidates = [model.candidates[position] for position in model.order]
-        if survey.candidate:
-            candidates = [each for each in candidates if each.name == survey.candidate]
-        undated = survey.day == NO_DAY and Context.DATE.value not in survey.columns
-        if undated and any(Context.DATE in each.context for each in candidates):
-            raise missing_date(name)
-        return [each.slot for each in candidates]
 
     def _means(
         self,
@@ -129,6 +115,17 @@ class Surveyor:
         first = NO_DAY if survey.day == NO_DAY else survey.day + day
         days = np.full(len(slots), first, np.int64)
         return self.engine.predict_many(slots, days, columns, names)
+
+
+def _ranked(survey: Survey, model: Model) -> Sequence[int]:
+    """Slots of the candidates to ask, best first."""
+    candidates = [model.candidates[position] for position in model.order]
+    if survey.candidate:
+        candidates = [each for each in candidates if each.name == survey.candidate]
+    undated = survey.day == NO_DAY and Context.DATE.value not in survey.columns
+    if undated and any(Context.DATE in each.context for each in candidates):
+        raise missing_date(model.name)
+    return [each.slot for each in candidates]
 
 
 def _lines(column: Column, at: NDArray[np.int64]) -> Column:

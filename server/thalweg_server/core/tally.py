@@ -37,7 +37,7 @@ def rank(
     most = 0
     for row in range(first, first + width):
         most = max(most, count[row])
-    bar = max(1.0, min(28.0, most / 2))
+    bar = max(1.0, min(float(RECENT), most / 2))
     found = 0
     for position in range(width):
         row = first + position
@@ -119,14 +119,14 @@ def tally(
             value = values[item]
             flag = flags[item]
             item += 1
-            if flag & 1 == 0:
+            if flag & RAISED == 0:
                 failed = False
-            if flag & 2 == 0:
+            if flag & UNLEARNED == 0:
                 taught[row] += 1
-            if flag & 4 != 0:
+            if flag & UNSCORED != 0:
                 continue
             if math.isnan(value):
-                if flag & 1 == 0:
+                if flag & RAISED == 0:
                     nonfinite[row] += 1
                     unusable[group[row]] += 1
                 continue
@@ -137,7 +137,7 @@ def tally(
             error = abs(difference)
             mae[row] += share * (error - mae[row])
             mse[row] += share * (float(difference) ** two - mse[row])
-            recent[row, seen % 28] = error
+            recent[row, seen % RECENT] = error
             error_sums[group[row]] += error
             scored[group[row]] += 1
         if not failed:

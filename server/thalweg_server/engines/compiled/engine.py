@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import dill
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_server.core.errors import EstimatorFailed
 from thalweg_server.core.observation import Batch, Context, Flavor, Question
 from thalweg_server.core.ports import Answer, Loaded, NotReady, Outcomes
 from thalweg_server.engines.compiled import feed
@@ -26,7 +24,7 @@ from thalweg_server.engines.compiled.newcomers import Newcomers
 from thalweg_server.engines.compiled.places import PENDING, RIVER, Places
 from thalweg_server.engines.compiled.runs import Run, do_all
 from thalweg_server.engines.compiled.steps.base import Inputs
-from thalweg_server.engines.river import RiverEngine, size_of
+from thalweg_server.engines.river import RiverEngine, serialise, size_of
 
 
 class CompiledEngine:
@@ -129,13 +127,7 @@ class CompiledEngine:
 
     def dump(self, slot: int) -> bytes:
         """See `Engine.dump`."""
-        fleet, row = self._places.of(slot)
-        if fleet == RIVER:
-            return self._river.dump(row)
-        try:
-            return bytes(dill.dumps(self._lowering.lifted(fleet, row), recurse=True))
-        except Exception as error:
-            raise EstimatorFailed(f"the estimator cannot be serialised: {error}") from error
+        return serialise(self.estimator(slot))
 
     def learn(
         self,

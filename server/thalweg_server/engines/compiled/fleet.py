@@ -17,7 +17,7 @@ from thalweg_server.engines.compiled.cache import Kernel, KernelCache
 from thalweg_server.engines.compiled.composer import Composer
 from thalweg_server.engines.compiled.crew import Crew
 from thalweg_server.engines.compiled.errors import Unlowerable
-from thalweg_server.engines.compiled.layout import ROW_WORDS_MAX, STUCK, Layout
+from thalweg_server.engines.compiled.layout import ROW_WORDS_MAX, Layout
 from thalweg_server.engines.compiled.plan import Plan, components
 
 Key: TypeAlias = tuple[Any, ...]
@@ -91,10 +91,6 @@ class Fleet:
         """Forgets a row."""
         self._block.floats[row] = 0.0
         self._free.append(row)
-
-    def unstick(self, row: int) -> None:
-        """Lets the kernel run a row again that it was unsure of."""
-        self._block.ints[row, STUCK] = 0
 
     def memory(self) -> tuple[NDArray[Any], ...]:
         """The kernel's arguments that say where the rows are, until one is added."""

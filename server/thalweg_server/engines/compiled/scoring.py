@@ -6,7 +6,7 @@ import inspect
 import logging
 
 from thalweg_server.core.ports import NotReady
-from thalweg_server.core.tally import Tally, rank, tally
+from thalweg_server.core.tally import RAISED, RECENT, UNLEARNED, UNSCORED, Tally, rank, tally
 from thalweg_server.engines.compiled.cache import KernelCache
 from thalweg_server.engines.compiled.errors import Unlowerable
 from thalweg_server.engines.compiled.template import HEAD, function_text
@@ -46,6 +46,7 @@ def _source() -> str:
     parts = (
         HEAD,
         "Floats = Ints = Bytes = Flags = None",
+        f"RAISED, UNLEARNED, UNSCORED, RECENT = {RAISED}, {UNLEARNED}, {UNSCORED}, {RECENT}",
         function_text(rank),
         signature,
         inspect.getsource(tally),
