@@ -9,26 +9,53 @@ from dataclasses import dataclass
 GROWTH = 4
 """How many times as much as the last slice the next one may hold."""
 
+MEMORY_SECONDS = 0.1
+"""How long after a call the next one is expected."""
+
 
 @dataclass(slots=True)
-class Pace:
-    """Sizes slices of long work so that each takes about the same time.
+class Tempo:
+    """How long a slice of long work may take: less where calls wait for its end.
 
     Args:
         clock: monotonic seconds.
-        seconds: how long a slice may take.
-        size: what to do first.
+        seconds: while nobody calls.
+        seconds_between_calls: while somebody does.
     """
 
     clock: Callable[[], float]
     seconds: float
+    seconds_between_calls: float
+    _called: float = float("-inf")
+
+    def call(self) -> None:
+        """Notes that somebody has called and waited for a slice, maybe."""
+        self._called = self.clock()
+
+    def slice_seconds(self) -> float:
+        """How long the next slice may take."""
+        called = self.clock() - self._called < MEMORY_SECONDS
+        return self.seconds_between_calls if called else self.seconds
+
+
+@dataclass(slots=True)
+class Pace:
+    """Sizes slices of one piece of long work so that each takes about as long as it may.
+
+    Args:
+        tempo: how long that is.
+        size: what to do first.
+    """
+
+    tempo: Tempo
     size: int = 8
 
     @contextmanager
     def slice(self) -> Iterator[None]:
         """Measures one slice."""
-        start = self.clock()
+        clock = self.tempo.clock
+        start = clock()
         yield
-        wanted = self.size * self.seconds / max(self.clock() - start, 1e-6)
+        wanted = self.size * self.tempo.slice_seconds() / max(clock() - start, 1e-6)
         # Not much more than last time, so that one cheap slice cannot make the next long.
         self.size = max(1, min(int(wanted), GROWTH * self.size))

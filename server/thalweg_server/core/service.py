@@ -29,7 +29,7 @@ from thalweg_server.core.limits import Limits
 from thalweg_server.core.listing import Catalogue, ModelView
 from thalweg_server.core.model import Judge, Model
 from thalweg_server.core.observation import Batch, Flavor, Question
-from thalweg_server.core.pace import Pace
+from thalweg_server.core.pace import Pace, Tempo
 from thalweg_server.core.ports import Engine, Store
 from thalweg_server.core.predicting import Oracle, Reply
 from thalweg_server.core.registry import Registry
@@ -85,7 +85,7 @@ class Service:
         self._labels = Classification(engine, self.registry, self.judge, self.totals)
         self._intake = Intake(self.registry, engine, limits)
         self._engine = engine
-        self._clock = clock
+        self._tempo = Tempo(clock, limits.slice_seconds, limits.slice_seconds_between_calls)
 
     # --- Init ---------------------------------------------------------------------------------
 
@@ -164,6 +164,7 @@ class Service:
     ) -> Reply:
         """Answers one question; with a `prediction_id` stores every candidate's answer."""
         flavor = self.ready()
+        self._tempo.call()
         self.oracle.check_horizon(question, days, flavor)
         if days > 1 and prediction_id:
             raise BadRequest("a horizon above 1 goes with no prediction_id", field="horizon")
@@ -208,6 +209,8 @@ class Service:
         would have got where `predictions` are.
         """
         batch = self.prepared(batch)
+        if detailed:  # somebody waits for this one row
+            self._tempo.call()
 
         def commit(batch: Batch, rows: Rows, last: bool) -> Taught:
             if stream is not None:
@@ -261,7 +264,7 @@ class Service:
 
     def pace(self) -> Pace:
         """Sizes slices of long work, so that calls get their turn."""
-        return Pace(self._clock, self.limits.slice_seconds)
+        return Pace(self._tempo)
 
     def _log(self, event: Event) -> None:
         self.store.append(event)

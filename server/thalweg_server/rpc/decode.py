@@ -204,4 +204,5 @@ def _days(date_days: Sequence[int], count: int) -> NDArray[np.int32]:
             field="columns",
         )
     # What stands for "no date" is no day that can be sent.
-    return np.resize(np.maximum(np.array(date_days, np.int32), NO_DAY + 1), count)
+    days = np.maximum(np.array(date_days, np.int32), NO_DAY + 1)
+    return days if len(days) == count else np.full(count, days[0])
