@@ -21,10 +21,11 @@ VOLUME /data
 # Inside a container the port is reached through Docker's own network, so loopback would be a
 # closed door. Publish it to trusted networks only: an upload can run code.
 ENV THALWEG_HOST=0.0.0.0 \
+    THALWEG_DATA_DIR=/data \
     THALWEG_METRICS_HOST=0.0.0.0 \
     PYTHONUNBUFFERED=1
 EXPOSE 50051 9464
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
     CMD ["thalweg", "health", "--server", "127.0.0.1:50051"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["thalweg"]

@@ -81,7 +81,7 @@ class Fleet:
             days=np.full(size, NO_DAY, np.int32),
             targets=np.array([self._random.expovariate(0.5) for _ in range(size)]),
         )
-        job = self.service.learning(batch, at=0.0)
+        job = self.service.classroom.job(batch, at=0.0)
         while not job.step():
             pass
 

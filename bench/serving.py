@@ -42,14 +42,18 @@ class Running:
 
 
 @contextmanager
-def serving(*options: str, kernels: str | None = None) -> Iterator[Running]:
+def serving(
+    *options: str, kernels: str | None = None, data_dir: str | None = None
+) -> Iterator[Running]:
     """Starts `thalweg serve` on free ports, and stops it afterwards.
 
     Args:
         options: more of the command's options.
+        data_dir: where its log goes; None = it is ephemeral.
         kernels: where it keeps its compiled kernels; None = where it does for its user.
     """
     command = [sys.executable, "-m", "thalweg_server", "--port", "0", "--metrics-port", "0"]
+    command += ["--ephemeral"] if data_dir is None else ["--data-dir", data_dir]
     own = {} if kernels is None else {"THALWEG_KERNEL_CACHE": kernels}
     process = subprocess.Popen(
         [*command, "--json", *options], stdout=subprocess.PIPE, text=True, env={**os.environ, **own}

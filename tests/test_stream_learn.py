@@ -133,23 +133,22 @@ def test_a_newer_stream_fences_the_older_one(regression: Wire) -> None:
     assert len(targets(regression)) == 6
 
 
-def test_a_newer_stream_waits_for_the_batch_that_the_older_is_in(regression: Wire) -> None:
-    """That batch is finished and counted before the newer is told where to go on."""
+def test_a_newer_stream_waits_for_the_batches_that_the_older_has_begun(regression: Wire) -> None:
+    """These are finished and counted before the newer is told where to go on."""
     wire = regression
     wire.upload("m", Slow(0.01))
     with wire.stream() as old, wire.stream() as new:
         old.open("s")
-        old.send(numbered(1, 30), numbered(2, 30))
+        old.send(*[numbered(n, 30) for n in range(1, 9)])
         until(lambda: wire.live("m").learned > 3)
-        assert new.open("s").last_applied_sequence == 1
-        assert wire.live("m").learned == 30
-        ack = old.ack()
-        assert (ack.sequence, ack.learned) == (1, 30)
-        with refused("STREAM_FENCED"):
-            old.receive()
+        applied = new.open("s").last_applied_sequence
+        assert wire.live("m").learned == 30 * applied
+        acks = old.acks_until_refused("STREAM_FENCED")
+        assert [(ack.sequence, ack.learned) for ack in acks] == [(1, 30), (2, 30)][:applied]
         assert new.learn(numbered(1, 30)).duplicates == 30
-        assert new.learn(numbered(2, 2)).learned == 2
-    assert targets(wire) == [*[100.0 + i for i in range(30)], 200.0, 201.0]
+        assert new.learn(numbered(applied + 1, 2)).learned == 2
+    begun = [100.0 * n + i for n in range(1, applied + 1) for i in range(30)]
+    assert targets(wire) == [*begun, 100.0 * (applied + 1), 100.0 * (applied + 1) + 1]
 
 
 def test_the_newest_of_many_openings_is_left(regression: Wire) -> None:

@@ -56,14 +56,14 @@ def make_roster() -> Roster:
         first = roster.board.take(width)
         roster.board.order[first : first + width] = range(width)
         roster.begin[number], roster.width[number] = first, width
-    roster._totals.group("all")
+    roster.totals.group("all")
     return roster
 
 
 def score(function: Tally, roster: Roster, given_rows: Any, *, by_rmse: bool = False) -> Any:
     """Tallies rows in one call; returns what callers would have got."""
     items = [each for m, _, _, given in given_rows for each in given[: WIDTHS[m]]]
-    board, groups = roster.board, roster._totals.groups
+    board, groups = roster.board, roster.totals.groups
     answers = np.empty(len(given_rows))
     function(
         np.array([m for m, *_ in given_rows], np.int64),
@@ -84,7 +84,7 @@ def score(function: Tally, roster: Roster, given_rows: Any, *, by_rmse: bool = F
 
 def columns(roster: Roster) -> dict[str, Any]:
     """Everything that a tally may write."""
-    tables = (roster, roster.board, roster._totals.groups)
+    tables = (roster, roster.board, roster.totals.groups)
     return {name: getattr(table, name) for table in tables for name in table.COLUMNS}
 
 

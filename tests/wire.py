@@ -155,6 +155,14 @@ class Stream:
         """Return the next ack."""
         return self.receive().ack
 
+    def acks_until_refused(self, reason: str) -> list[pb.StreamAck]:
+        """Return the acks that come before the stream ends with an error of this reason."""
+        acks: list[pb.StreamAck] = []
+        with refused(reason):
+            while True:
+                acks.append(self.ack())
+        return acks
+
     def receive(self) -> pb.StreamLearnResponse:
         """Return the next message; raises grpc.RpcError where the stream failed."""
         return next(self.call)
@@ -272,7 +280,7 @@ class Wire:
                 "pending": service.ledger.pending,
                 "requests": list(service.ledger._requests),
                 "predictions": list(service.ledger._predictions),
-                "streams": {n: s.applied for n, s in service.streams._named.items()},
+                "streams": {n: mark.applied for n, mark in service.streams.marks.items()},
             }
         )
 

@@ -12,7 +12,9 @@ import structlog
 
 from thalweg_server.collection import keep_collections_short
 from thalweg_server.config import Config
-from thalweg_server.server import PortTaken, Server
+from thalweg_server.core.errors import CorruptStorage
+from thalweg_server.server import PortTaken, Server, WrongFlavor
+from thalweg_server.storage.lock import DirectoryInUse
 
 SWITCH_SECONDS = 0.000_5
 """How long a thread that waits for the GIL lets another one run Python: Python's own 5 ms would
@@ -30,14 +32,18 @@ def run(config: Config, *, as_json: bool = False) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
-        asyncio.run(_serve(config, _announce_json if as_json else _announce))
-    except PortTaken as taken:
-        print(f"thalweg: {taken}", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
+        failure = asyncio.run(_serve(config, _announce_json if as_json else _announce))
+    except (PortTaken, WrongFlavor, DirectoryInUse, CorruptStorage) as problem:
+        failure = str(problem)
+    except OSError as error:
+        failure = f"{error.filename or config.data_dir}: {error.strerror or error}"
+    if failure:
+        print(f"thalweg: {failure}", file=sys.stderr)  # noqa: T201
+    return 1 if failure else 0
 
 
-async def _serve(config: Config, announce: Callable[[Server], None]) -> None:
+async def _serve(config: Config, announce: Callable[[Server], None]) -> str:
+    """Serves until it is told to stop, or has to; returns why it had to."""
     log = structlog.get_logger()
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     server = Server(config)
@@ -45,23 +51,32 @@ async def _serve(config: Config, announce: Callable[[Server], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     announce(server)
-    await stop.wait()
-    log.info("draining", reason="signal", seconds_max=config.drain_seconds_max)
+    waits = [asyncio.create_task(each.wait()) for each in (stop, server.failed)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    reason = "failure" if server.failure else "signal"
+    log.info("draining", reason=reason, seconds_max=config.drain_seconds_max)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)  # the second Ctrl-C ends it at once
     await server.stop()
     log.info("stopped")
+    return server.failure
 
 
 def _announce(server: Server) -> None:
     config, flavor = server.config, server.service.flavor
+    kind = flavor.value if flavor else "none yet, call Init"
     lines = (
         f"Thalweg listens on {config.host}:{server.port} (gRPC), "
         f"metrics at http://{config.metrics_host}:{server.metrics_port}/metrics",
-        f"flavor: {flavor.value if flavor else 'none yet, call Init'}; state lives in memory and "
-        "goes with the process; Ctrl-C stops",
+        f"flavor: {kind}; {_home(config)}; Ctrl-C stops",
     )
     print("\n".join(lines), flush=True)  # noqa: T201
+
+
+def _home(config: Config) -> str:
+    if config.data_dir is None:
+        return "EPHEMERAL: state lives in memory and goes with the process"
+    return f"state lives in {config.data_dir}"
 
 
 def _announce_json(server: Server) -> None:

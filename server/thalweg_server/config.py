@@ -20,7 +20,9 @@ class Config:
         port: gRPC port; 0 = any free one.
         metrics_host: address of the HTTP port.
         metrics_port: HTTP port; 0 = any free one.
-        data_dir: folder for state that outlives the process.
+        data_dir: folder for state that outlives the process; None = there is none.
+        snapshot_learning_seconds: learning after which a snapshot is due: a restart repeats it.
+        snapshot_pause_seconds: between two snapshots at least; each writes all there is.
         flavor: what models predict; None = Init says it.
         champion_metric: "mae" or "rmse".
         metrics_model_limit: candidates exported one by one; more would overload Prometheus.
@@ -37,6 +39,8 @@ class Config:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 9464
     data_dir: Path | None = None
+    snapshot_learning_seconds: float = 10.0
+    snapshot_pause_seconds: float = 60.0
     flavor: Flavor | None = None
     champion_metric: str = "mae"
     metrics_model_limit: int = 100_000

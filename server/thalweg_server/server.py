@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import threading
 import time
+from importlib.metadata import version
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import grpc
+import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from thalweg.v1 import forecaster_pb2, forecaster_pb2_grpc
 from thalweg_server.config import MIB, Config
+from thalweg_server.core.errors import StorageFailed
 from thalweg_server.core.ports import Engine, Store
 from thalweg_server.core.service import Service
 from thalweg_server.engines.compiled import CompiledEngine
@@ -22,9 +26,13 @@ from thalweg_server.engines.compiled.cache import KernelCache
 from thalweg_server.engines.compiled.fleet import Fleets
 from thalweg_server.engines.compiled.scoring import compiled_tally
 from thalweg_server.engines.river import RiverEngine
+from thalweg_server.keeping import Keeper
+from thalweg_server.recovery import recover
 from thalweg_server.rpc.servicer import Forecaster
 from thalweg_server.status import Statuses
 from thalweg_server.storage.memory import MemoryStore
+from thalweg_server.storage.snapshots import Snapshots
+from thalweg_server.storage.sqlite import SqliteStore
 from thalweg_server.telemetry import Telemetry
 from thalweg_server.web import WebServer
 from thalweg_server.worker import Worker
@@ -35,8 +43,19 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
+VERSIONS = {
+    "python": ".".join(platform.python_version_tuple()[:2]),
+    **{name: version(name) for name in ("thalweg", "river", "numpy", "numba")},
+}
+"""What a state is read and written by; another one might read another state."""
+
+
 class PortTaken(OSError):
     """An address that cannot be listened on."""
+
+
+class WrongFlavor(Exception):
+    """The data directory's models are of another flavor than the one asked for."""
 
 
 class Server:
@@ -45,7 +64,11 @@ class Server:
     Args:
         config: its settings.
         engine: what runs candidates; by default one that lowers what it can.
-        store: where events go; memory by default.
+        store: where events go; by default what the settings say.
+
+    Attributes:
+        failed: set where the server cannot go on,
+        failure: and why.
     """
 
     def __init__(
@@ -55,8 +78,12 @@ class Server:
         self.port = 0
         self.metrics_port = 0
         self.draining = False
+        self.failed = asyncio.Event()
+        self.failure = ""
+        self.keeper: Keeper | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self._ready = False
-        self._store = store or MemoryStore()
+        self._store = store or self._open_store()
         kernels = KernelCache()
         self._engine = _compiled(kernels) if engine is None else engine
         self.service = Service(
@@ -73,21 +100,28 @@ class Server:
         )
 
     async def start(self) -> None:
-        """Listens on both ports, then reports ready; raises PortTaken and holds no port."""
-        self._worker = Worker(self.config.waiting_calls_max)
+        """Listens on both ports, recovers what was logged, then reports ready.
+
+        Raises:
+            PortTaken: an address cannot be listened on; none is held then.
+            CorruptStorage: the data directory is damaged, or of another version.
+            WrongFlavor: it holds models of another flavor than the settings say.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._worker = Worker(self.config.waiting_calls_max, self._fault)
         self._health = health.aio.HealthServicer()
         await self._report(_NOT_SERVING)
         self._forecaster = Forecaster(self.service, self._worker, self.config.message_bytes_max)
         self._grpc = self._make_grpc()
         try:
             self._bind()
+            await self._recover()
         except BaseException:
-            self._worker.close()
+            await self._let_go()
             raise
         await self._grpc.start()
-        if self.config.flavor is not None:
-            flavor = self.config.flavor
-            await self._worker.call(lambda: self.service.init(flavor, reset=False))
+        if self.keeper is not None:
+            self._keeping = asyncio.create_task(self.keeper.run(self._worker))
         self._ready = True
         await self._report(_SERVING)
 
@@ -96,16 +130,87 @@ class Server:
         self.draining, self._ready = True, False
         await self._report(_NOT_SERVING)
         self._forecaster.watchers.stop()
+        patience = 1.0 if self.failure else self.config.drain_seconds_max
         try:
-            async with asyncio.timeout(self.config.drain_seconds_max):
+            async with asyncio.timeout(patience):
                 await self._forecaster.sessions.drain()
         except TimeoutError:
             pass  # an estimator that takes this long is cut off
         await self._grpc.stop(grace=1.0)
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+        if self.keeper is not None:
+            await asyncio.to_thread(self.keeper.close)
         self._worker.close()
         self._engine.close()
         self._store.close()
         await asyncio.to_thread(self._web.stop)  # joins a thread: not on the loop
+
+    def _open_store(self) -> Store:
+        if self.config.data_dir is None:
+            return MemoryStore()
+        return SqliteStore(self.config.data_dir, on_failure=self._storage_failed)
+
+    async def _recover(self) -> None:
+        """In a thread of its own: nobody else has the models yet."""
+        if self.config.data_dir is not None:
+            snapshots = Snapshots(self.config.data_dir, VERSIONS)
+            recovered = await asyncio.to_thread(
+                lambda: recover(self.service, self._store, snapshots)
+            )
+            self.keeper = Keeper(
+                self.service,
+                self._store,
+                snapshots,
+                previous=recovered.snapshot,
+                learning_seconds=self.config.snapshot_learning_seconds,
+                pause_seconds=self.config.snapshot_pause_seconds,
+            )
+            _log().info(
+                "recovered",
+                snapshot=recovered.snapshot.name if recovered.snapshot else None,
+                entries=recovered.entries,
+                seconds=round(recovered.seconds, 3),
+            )
+        flavor, held = self.config.flavor, self.service.flavor
+        if flavor is not None and held not in (None, flavor):
+            raise WrongFlavor(
+                f"{self.config.data_dir} holds models of flavor {held.value if held else ''}, and "
+                f"--flavor says {flavor.value}: leave it out, or choose another --data-dir"
+            )
+        await self._worker.call(lambda: self.service.start(VERSIONS))
+        if flavor is not None:
+            await self._worker.call(lambda: self.service.init(flavor, reset=False))
+
+    def _storage_failed(self, error: Exception) -> None:
+        self._fail(
+            f"the event log failed, and nothing is acknowledged since: {type(error).__name__}: "
+            f"{error}; see to the disk of {self.config.data_dir}, then start again"
+        )
+
+    def _fault(self, error: BaseException) -> None:
+        if self._store.durable:
+            self._fail(
+                f"what was logged could not be applied ({type(error).__name__}: {error}): this is "
+                "a mistake in Thalweg; a restart applies the log anew"
+            )
+
+    def _fail(self, failure: str) -> None:
+        """Ends a server that cannot keep its promises. Any thread."""
+        self._loop.call_soon_threadsafe(self._end, failure)
+
+    def _end(self, failure: str) -> None:
+        if self.failure:
+            return
+        self.failure, self.draining, self._ready = failure, True, False
+        self._forecaster.sessions.stop_all(
+            lambda: StorageFailed("the server's storage failed, it is going down: resume later")
+        )
+        self._ending = asyncio.create_task(self._report(_NOT_SERVING))
+        self.failed.set()
 
     def _bind(self) -> None:
         host, port = self.config.host, self.config.port
@@ -151,6 +256,10 @@ class Server:
     async def _report(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for service in ("", SERVICE):
             await self._health.set(service, status)
+
+
+def _log() -> Any:
+    return structlog.get_logger()
 
 
 def _compiled(kernels: KernelCache) -> Engine:

@@ -1,7 +1,7 @@
 """The one thread that touches models, fed from the event loop.
 
 One thread and no locks: whatever runs here has the models to itself. Long work comes in slices,
-and calls that somebody waits for go before the next slice of a batch.
+and calls that somebody waits for go before the next slice.
 """
 
 from __future__ import annotations
@@ -10,28 +10,38 @@ import asyncio
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from thalweg_server.core.errors import Overloaded
+from thalweg_server.core.errors import Overloaded, Refusal
 
 T = TypeVar("T")
+S = TypeVar("S")
+
+TOGETHER_MAX = 128
+"""Calls that run together: where each takes a millisecond, more would keep others waiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A function to run, and who waits for it.
-
-    Args:
-        function: what to run.
-        future: where the result goes.
-        steps: whether to run it again, behind whatever waits by then, until it returns True.
-    """
+    """A function to run, and who waits for it."""
 
     function: Callable[[], Any]
     future: asyncio.Future[Any]
-    steps: bool = False
+
+
+@dataclass(slots=True)
+class Group:
+    """Calls of one kind that wait.
+
+    Args:
+        function: takes what they bring, and gives each one's number and result, in any order; a
+            result that is an exception is raised to the caller.
+    """
+
+    function: Callable[[list[Any]], Iterable[tuple[int, Any]]]
+    waiting: deque[tuple[Any, asyncio.Future[Any]]] = field(default_factory=deque)
 
 
 class Worker:
@@ -39,12 +49,20 @@ class Worker:
 
     Args:
         waiting_max: calls that may wait before more are turned away.
+        faulted: told of what learning raised that is no `Refusal`, after the caller: the log and
+            the models are at odds.
     """
 
-    def __init__(self, waiting_max: int) -> None:
+    def __init__(
+        self, waiting_max: int, faulted: Callable[[BaseException], None] = lambda _: None
+    ) -> None:
         self._waiting_max = waiting_max
-        self._calls: deque[Job] = deque()
+        self._faulted = faulted
+        self._calls: deque[Job | Group] = deque()
         self._slices: deque[Job] = deque()
+        self._lane: deque[Job] = deque()
+        self._groups: dict[Any, Group] = {}
+        self._after_you = False
         # One token per job: a C-level queue is the cheapest thing to sleep on.
         self._tokens: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="thalweg-worker", daemon=True)
@@ -56,61 +74,121 @@ class Worker:
         Cancelling the future before the function has started, as gRPC does when a deadline
         passes, keeps it from running.
         """
-        if len(self._calls) >= self._waiting_max:
-            raise Overloaded(
-                f"{len(self._calls)} calls are waiting, the most that may: try again in a second"
-            )
+        self._check_room(len(self._calls))
         return self._put(self._calls, Job(function, _future()))
+
+    def together(
+        self, function: Callable[[list[S]], Iterable[tuple[int, T | Exception]]], item: S
+    ) -> asyncio.Future[T]:
+        """Runs a call with all others of this function that wait by then; raises Overloaded."""
+        future = _future()
+        self._check_room(len(self._calls))
+        group = self._groups.setdefault(function, Group(function))
+        group.waiting.append((item, future))
+        self._calls.append(group)  # found empty where an earlier one of it has taken all
+        self._tokens.put(True)
+        return future
 
     def slice(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Runs a slice of long work or a part of a stream, after the calls that wait."""
         return self._put(self._slices, Job(function, _future()))
 
-    def steps(self, function: Callable[[], bool]) -> asyncio.Future[bool]:
+    def lane(self, step: Callable[[], bool], future: asyncio.Future[Any]) -> None:
         """Runs a function again and again until it returns True, each time as a slice.
 
-        The event loop is not asked in between: two threads take longer to wake each other than
-        many a slice lasts.
+        Any thread. Such functions run one after the other, not in turn. The event loop is not
+        asked in between: two threads take longer to wake each other than many a slice lasts.
         """
-        return self._put(self._slices, Job(function, _future(), steps=True))
+        self._put(self._lane, Job(step, future))
 
     def close(self) -> None:
         """Lets what waits finish, then ends the thread."""
         self._tokens.put(False)
         self._thread.join()
 
-    def _put(self, jobs: deque[Job], job: Job) -> asyncio.Future[Any]:
+    def _check_room(self, waiting: int) -> None:
+        if waiting >= self._waiting_max:
+            raise Overloaded(
+                f"{waiting} calls are waiting, the most that may: try again in a second"
+            )
+
+    def _put(self, jobs: deque[Any], job: Job) -> asyncio.Future[Any]:
         jobs.append(job)
         self._tokens.put(True)
         return job.future
 
     def _work(self) -> None:
         while self._tokens.get():
-            job = (self._calls or self._slices).popleft()
-            if not job.future.cancelled():
-                self._run(job)
+            if self._calls:
+                job = self._calls.popleft()
+                if isinstance(job, Group):
+                    self._run_together(job)
+                else:
+                    self._run(job)
+            elif self._slices and (self._after_you or not self._lane):
+                self._after_you = False
+                self._run(self._slices.popleft())
+            else:
+                self._after_you = True
+                self._step(self._lane[0])
 
     def _run(self, job: Job) -> None:
-        try:
-            result, error = job.function(), None
-        except BaseException as raised:
-            result, error = None, raised
-        if job.steps and not result and error is None:
-            self._put(self._slices, job)
+        if job.future.cancelled():
             return
-        loop = job.future.get_loop()
+        try:
+            self._tell([(job.future, job.function())])
+        except BaseException as error:
+            self._tell([(job.future, error)])
+
+    def _run_together(self, group: Group) -> None:
+        taken: list[tuple[Any, asyncio.Future[Any]]] = []
+        while group.waiting and len(taken) < TOGETHER_MAX:
+            item, future = group.waiting.popleft()
+            if not future.cancelled():
+                taken.append((item, future))
+        if not taken:
+            return
+        results = []
+        try:
+            for number, result in group.function([item for item, _ in taken]):
+                results.append((taken[number][1], result))
+            self._tell(results)
+        except BaseException as error:
+            self._fail([future for _, future in taken], error)
+
+    def _step(self, job: Job) -> None:
+        try:
+            done = job.function()
+        except BaseException as error:
+            self._lane.popleft()
+            self._fail([job.future], error)
+            return
+        if not done:
+            self._tokens.put(True)
+            return
+        self._lane.popleft()
+        self._tell([(job.future, True)])
+
+    def _fail(self, futures: list[asyncio.Future[Any]], error: BaseException) -> None:
+        self._tell([(future, error) for future in futures])
+        if not isinstance(error, Refusal):
+            self._faulted(error)
+
+    def _tell(self, results: list[tuple[asyncio.Future[Any], Any]]) -> None:
+        loop = results[0][0].get_loop()
         if not loop.is_closed():
-            loop.call_soon_threadsafe(_settle, job.future, result, error)
+            loop.call_soon_threadsafe(_settle, results)
 
 
 def _future() -> asyncio.Future[Any]:
     return asyncio.get_running_loop().create_future()
 
 
-def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    if future.cancelled():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
+def _settle(results: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, result in results:
+        if future.done():  # cancelled
+            continue
+        if isinstance(result, BaseException):
+            future.set_exception(result)
+        else:
+            future.set_result(result)

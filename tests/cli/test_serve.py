@@ -9,8 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from river import linear_model
 
 import thalweg
 from thalweg_server.server import BackgroundServer
@@ -23,7 +25,7 @@ def serving(*args: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], dic
     """Yield a server process and where it listens."""
     process = subprocess.Popen(
         [*SERVE, *args],
-        env=os.environ | env,
+        env=os.environ | {"THALWEG_EPHEMERAL": "1"} | env,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -40,7 +42,11 @@ def failed(*args: str, **env: str) -> str:
     """Return the one line that a server which does not start leaves on stderr."""
     command = [sys.executable, "-m", "thalweg.cli", "serve", "--metrics-port", "0", *args]
     done = subprocess.run(
-        command, env=os.environ | env, capture_output=True, text=True, check=False
+        command,
+        env=os.environ | {"THALWEG_EPHEMERAL": "1"} | env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
     return done.stderr
@@ -67,11 +73,49 @@ def test_a_taken_port_is_one_line(server: BackgroundServer) -> None:
     assert f"cannot listen on {server.metrics_address} (--metrics-host, --metrics-port)" in line
 
 
-def test_a_data_directory_is_refused() -> None:
-    """Nothing is stored in this release, and nobody is left to believe otherwise."""
-    line = "thalweg: durable storage is not in this release; leave --data-dir out\n"
-    assert failed("--data-dir", "data") == line
-    assert failed(THALWEG_DATA_DIR="data") == line
+DURABLE = {"THALWEG_EPHEMERAL": ""}
+
+
+def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
+    """A server that is killed is started again on the same directory as if nothing had been."""
+    data = {"THALWEG_PORT": "0", "THALWEG_DATA_DIR": str(tmp_path / "data"), **DURABLE}
+    with (
+        serving(THALWEG_FLAVOR="regression", **data) as (_, where),
+        thalweg.Client(where["address"]) as client,
+    ):
+        client.upload_model("m", linear_model.LinearRegression())
+        for number in range(5):
+            learned = client.learn("m", float(number), {"x": 1.0})
+        answer = client.predict("m", {"x": 1.0})
+    with serving(**data) as (_, where), thalweg.Client(where["address"]) as client:
+        assert client.init().flavor == "regression"
+        assert client.predict("m", {"x": 1.0}) == answer
+        assert client.learn("m", 5.0, {"x": 1.0}).learned == learned.learned + 1
+
+
+def test_a_second_server_on_a_directory_is_refused(tmp_path: Path) -> None:
+    """In one line that says who has it."""
+    data = {"THALWEG_PORT": "0", "THALWEG_DATA_DIR": str(tmp_path), **DURABLE}
+    with serving(**data) as (process, _):
+        line = failed(**data)
+        assert line.startswith(f"thalweg: {tmp_path} is in use by another server")
+        assert str(process.pid) in line
+
+
+def test_another_flavor_than_the_directorys_is_refused(tmp_path: Path) -> None:
+    """In one line, before anything is served."""
+    data = {"THALWEG_PORT": "0", "THALWEG_DATA_DIR": str(tmp_path), **DURABLE}
+    with serving("--flavor", "regression", **data):
+        pass
+    line = failed("--flavor", "binary", **data)
+    assert "regression" in line and "--flavor says binary" in line
+
+
+def test_a_directory_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    """With its name and what is in the way."""
+    (tmp_path / "file").write_text("")
+    line = failed("--port", "0", "--data-dir", str(tmp_path / "file" / "data"), **DURABLE)
+    assert str(tmp_path / "file") in line
 
 
 @pytest.mark.parametrize("missing", ["river", "numpy", "uvicorn", "structlog"])

@@ -25,7 +25,14 @@ _PORT = click.IntRange(0, 65535)
     "--data-dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="For a later release: this one keeps models in memory and refuses it.",
+    default=Path("thalweg-data"),
+    help="Folder of the event log and the snapshots: what was acknowledged is still there after "
+    "a crash. Made where it is missing.",
+)
+@click.option(
+    "--ephemeral",
+    is_flag=True,
+    help="Keep everything in memory only: it goes with the process. --data-dir is not used.",
 )
 @click.option("--flavor", type=FLAVORS, help="Start initialised; without it a client says Init.")
 @click.option(
@@ -41,13 +48,13 @@ _PORT = click.IntRange(0, 65535)
     help="Candidates exported one by one; beyond it only the worst.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print where it listens for machines.")
-def serve(as_json: bool, flavor: str | None, **settings: Any) -> None:
+def serve(as_json: bool, ephemeral: bool, flavor: str | None, **settings: Any) -> None:
     """Run a server until SIGTERM or Ctrl-C.
 
     It binds to loopback: whoever can upload a model can run code in the server.
     """
-    if settings["data_dir"] is not None:
-        raise Failure("durable storage is not in this release; leave --data-dir out")
+    if ephemeral:
+        settings["data_dir"] = None
     code = _run(_config(flavor, settings), as_json=as_json)
     click.get_current_context().exit(code)
 

@@ -88,6 +88,7 @@ class Classification:
             model.label_kind = type(target)
         through = max(model.learned_through, batch.day(line))
         roster.through[model.number] = through
+        taught.note(lesson)
         if lesson.failed:
             taught.fail(lesson.row, model, [answer.error for answer in lesson.answers])
         else:

@@ -113,3 +113,13 @@ class Overloaded(Refusal):
 
 class Draining(Refusal):
     """The server is shutting down and did nothing."""
+
+
+class StorageFailed(Draining):
+    """The medium of the event log failed: nothing is acknowledged any more."""
+
+
+class CorruptStorage(Exception):
+    """Something of a data directory is damaged, missing or of another version; says what, where
+    and what to do. Not for callers: a server with such a directory does not start.
+    """

@@ -34,7 +34,8 @@ class Intake:
         self._registry = registry
         self._engine = engine
         self._limits = limits
-        self._uploads = 0
+        self.uploads = 0
+        """How many there have been: the number of the last one."""
 
     def load(self, event: Uploaded, sha256: bytes | None, flavor: Flavor) -> Loaded:
         """Checks what can be checked without loading the payload, then hands it to the engine."""
@@ -49,6 +50,10 @@ class Intake:
                 field="payload",
             )
         self._check_new(event)
+        return self._engine.load(event.payload, flavor, event.context)
+
+    def reload(self, event: Uploaded, flavor: Flavor) -> Loaded:
+        """Loads what was checked and logged; raises NotReady."""
         return self._engine.load(event.payload, flavor, event.context)
 
     def check(self, event: Uploaded, loaded: Loaded) -> None:
@@ -70,13 +75,13 @@ class Intake:
 
     def apply(self, event: Uploaded, loaded: Loaded) -> set[str]:
         """Puts the candidate in its place; returns the names of models that changed."""
-        self._uploads += 1
+        self.uploads += 1
         candidate = Candidate(
             name=event.candidate,
             slot=loaded.slot,
             loaded=loaded,
             context=event.context,
-            uploaded=self._uploads,
+            uploaded=self.uploads,
         )
         self._registry.put(event.model, candidate, template=event.template)
         changed = set() if event.template else {event.model}

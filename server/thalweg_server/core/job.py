@@ -1,4 +1,4 @@
-"""One batch on its way through admission, log and models, a slice at a time."""
+"""One batch on its way through admission and models, a slice at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from thalweg_server.core.admission import Admission
 from thalweg_server.core.errors import Refusal
-from thalweg_server.core.learning import Lesson, Rows, Taught
+from thalweg_server.core.learning import Rows, Taught
 from thalweg_server.core.observation import Batch
 from thalweg_server.core.pace import Pace
 from thalweg_server.core.screening import screen
@@ -26,8 +26,7 @@ class Report:
         learned, duplicates, error_count: rows.
         errors: the first of the errors, by row.
         predictions: per row, what a caller would have got, NaN for rows that were not learned.
-        lessons: where they are wanted.
-        duplicate_of: the model of the last duplicate.
+        raised: rows that some candidate raised on, with what it said.
     """
 
     learned: int = 0
@@ -35,8 +34,7 @@ class Report:
     error_count: int = 0
     errors: list[tuple[int, Refusal]] = field(default_factory=list)
     predictions: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    lessons: list[Lesson] = field(default_factory=list)
-    duplicate_of: str = ""
+    raised: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,23 +44,23 @@ class BatchJob:
     Args:
         batch: the rows.
         admission: makes an admission for the next slice.
-        commit: logs and applies a slice's rows; told of the last slice, which carries the
-            stream's sequence.
+        learn: has a slice's admitted rows learned.
         pace: sizes slices.
         errors_listed_max: row errors kept one by one.
         totals: counts rows.
         predictions: whether `report.predictions` is wanted.
+        next: the first row that no slice has had yet.
     """
 
     batch: Batch
     admission: Callable[[], Admission]
-    commit: Callable[[Batch, Rows, bool], Taught]
+    learn: Callable[[Batch, Rows], Taught]
     pace: Pace
     errors_listed_max: int
     totals: Totals
     predictions: bool = False
+    next: int = 0
     report: Report = field(default_factory=Report)
-    _next: int = 0
 
     def __post_init__(self) -> None:
         if self.predictions:
@@ -71,22 +69,28 @@ class BatchJob:
     def step(self) -> bool:
         """Learns the next slice; returns whether the batch is done."""
         with self.pace.slice():
-            stop = min(self._next + self.pace.size, len(self.batch))
-            screened = screen(self.admission(), self.batch, range(self._next, stop))
-            last = stop == len(self.batch)
-            taught = self.commit(self.batch, screened.admitted, last)
-            self.report.duplicates += screened.duplicates
-            self.report.duplicate_of = screened.duplicate_of or self.report.duplicate_of
-            self.totals.rows["duplicate"] += screened.duplicates
-            self._note(taught)
-            self._refuse(screened.refused, [*taught.refused, *taught.failed])
-            self._next = stop
-        return last
+            self._slice(min(self.next + self.pace.size, len(self.batch)))
+        return self.next == len(self.batch)
+
+    def advance(self, row: int) -> None:
+        """Learns all rows up to this one, which comes next."""
+        while self.next < row:
+            with self.pace.slice():
+                self._slice(min(self.next + self.pace.size, row))
+
+    def _slice(self, stop: int) -> None:
+        screened = screen(self.admission(), self.batch, range(self.next, stop))
+        taught = self.learn(self.batch, screened.admitted)
+        self.report.duplicates += screened.duplicates
+        self.totals.rows["duplicate"] += screened.duplicates
+        self._note(taught)
+        self._refuse(screened.refused, [*taught.refused, *taught.failed])
+        self.next = stop
 
     def _note(self, taught: Taught) -> None:
         self.report.learned += taught.learned
         self.totals.rows["learned"] += taught.learned
-        self.report.lessons += taught.lessons
+        self.report.raised |= taught.raised
         if self.predictions:
             for rows, answers in taught.answers:
                 self.report.predictions[rows] = answers

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg_server.core.errors import EstimatorFailed, Refusal
-from thalweg_server.core.events import Learned
 from thalweg_server.core.ledger import Done, Ledger, Pending
 from thalweg_server.core.model import Model, best_answer
 from thalweg_server.core.observation import Batch
@@ -63,6 +62,7 @@ class Taught:
         changed: names, and the positions in these of models that learned.
         answers: rows, and what a caller would have got for them as numbers, NaN for none.
         lessons: where they are wanted, one per row.
+        raised: rows that some candidate raised on, with what it said.
     """
 
     learned: int = 0
@@ -71,6 +71,13 @@ class Taught:
     changed: list[tuple[Sequence[str], NDArray[np.int32]]] = field(default_factory=list)
     answers: list[tuple[Rows, NDArray[np.float64]]] = field(default_factory=list)
     lessons: list[Lesson] = field(default_factory=list)
+    raised: dict[int, str] = field(default_factory=dict)
+
+    def note(self, lesson: Lesson) -> None:
+        """Notes what candidates raised."""
+        errors = [answer.error for answer in lesson.answers if answer.error]
+        if errors:
+            self.raised[lesson.row] = errors[0]
 
     def fail(self, row: int, model: Model, errors: Sequence[str]) -> None:
         """Notes a row that every candidate raised on."""
@@ -110,7 +117,7 @@ class School(Protocol):
 
 @dataclass(slots=True)
 class Learner:
-    """Applies `Learned` events: the same events in the same order give the same models.
+    """Teaches admitted rows: the same rows in the same order give the same models.
 
     Args:
         registry: the models.
@@ -122,23 +129,23 @@ class Learner:
     ledger: Ledger
     school: School
 
-    def apply(self, event: Learned, *, detailed: bool = False) -> Taught:
-        """Learns the event's rows in order."""
-        taught, batch, rows = Taught(), event.batch, np.asarray(event.rows, np.int64)
+    def apply(self, batch: Batch, rows: Rows, at: float, *, detailed: bool = False) -> Taught:
+        """Learns these rows of a batch in order; `at` is when it came."""
+        taught = Taught()
         begin = 0
         if batch.prediction_ids:
             for position, row in enumerate(rows.tolist()):
                 if row in batch.prediction_ids:
                     self.school.learn(batch, rows[begin:position], taught, detailed=detailed)
-                    self._learn_predicted(event, row, taught)
+                    self._learn_predicted(batch, row, at, taught)
                     begin = position + 1
         self.school.learn(batch, rows[begin:], taught, detailed=detailed)
         if batch.request_ids:
-            self._record(event, rows.tolist(), taught)
+            self._record(batch, rows.tolist(), at, taught)
         return taught
 
-    def _learn_predicted(self, event: Learned, row: int, taught: Taught) -> None:
-        prediction_id = event.batch.prediction_ids[row]
+    def _learn_predicted(self, batch: Batch, row: int, at: float, taught: Taught) -> None:
+        prediction_id = batch.prediction_ids[row]
         pending = self.ledger.prediction(prediction_id)
         assert isinstance(pending, Pending)  # admission saw to it
         try:
@@ -146,20 +153,18 @@ class Learner:
         except Refusal as refusal:
             taught.refused.append((row, refusal))
             return
-        self.ledger.settle(prediction_id, Done(model.name, event.at))
+        self.ledger.settle(prediction_id, Done(model.name, at))
         stored = [pending.answers.get(candidate.uploaded) for candidate in model.candidates]
-        asked = event.batch.reworded(row, pending.question)
-        self.school.settle(row, model, asked, stored, taught)
+        self.school.settle(row, model, batch.reworded(row, pending.question), stored, taught)
 
-    def _record(self, event: Learned, rows: Sequence[int], taught: Taught) -> None:
+    def _record(self, batch: Batch, rows: Sequence[int], at: float, taught: Taught) -> None:
         refused = {row for row, _ in taught.refused}
-        batch = event.batch
         for row in rows:
             request_id = batch.request_ids.get(row)
             if request_id and row not in refused:
                 prediction = self.ledger.prediction(batch.prediction_ids.get(row, ""))
                 name = prediction.model if isinstance(prediction, Done) else batch.name(row)
-                self.ledger.record(request_id, Done(name, event.at))
+                self.ledger.record(request_id, Done(name, at))
 
 
 def met(stored: Answer | None, raised: str) -> Answer:

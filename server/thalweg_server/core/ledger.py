@@ -46,6 +46,28 @@ class Ledger:
         """What is known of a request id."""
         return self._requests.get(request_id)
 
+    @property
+    def predictions(self) -> Mapping[str, Pending | Done]:
+        """All prediction ids, in the order in which they expire."""
+        return self._predictions
+
+    @property
+    def requests(self) -> Mapping[str, Done]:
+        """All request ids, in the order in which they expire."""
+        return self._requests
+
+    def restore(
+        self, predictions: Mapping[str, Pending | Done], requests: Mapping[str, Done]
+    ) -> None:
+        """Holds these, in this order, and no others."""
+        self.clear()
+        self._predictions.update(predictions)
+        self._requests.update(requests)
+        for prediction_id, entry in predictions.items():
+            if isinstance(entry, Pending):
+                self._by_model.setdefault(entry.question.model, set()).add(prediction_id)
+                self.pending += 1
+
     def expect(self, prediction_id: str, pending: Pending) -> None:
         """Stores a prediction, in place of a pending one of the same id."""
         self._forget(prediction_id)

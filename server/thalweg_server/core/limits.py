@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Limits:
     """Bounds on what callers may send and what the core keeps.
+
+    A service's parts share one of these, which replay changes.
 
     Args:
         name_bytes_max: length of names and ids in UTF-8; long enough for any product-store path.
@@ -35,3 +38,17 @@ class Limits:
     batch_rows_max: int = 100_000
     models_max: int = 10_000_000
     errors_listed_max: int = 100
+
+    def copy(self) -> Limits:
+        """The same bounds, to be changed apart."""
+        return replace(self)
+
+    def as_numbers(self) -> dict[str, float]:
+        """The bounds by name."""
+        return asdict(self)
+
+    def update(self, numbers: Mapping[str, float] | Limits) -> None:
+        """Takes over bounds; those of a name that is unknown by now are left out."""
+        given = numbers.as_numbers() if isinstance(numbers, Limits) else numbers
+        for name in self.as_numbers().keys() & given.keys():
+            setattr(self, name, given[name])

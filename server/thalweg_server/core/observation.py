@@ -87,10 +87,12 @@ class Names(list[str]):
     Attributes:
         numbers: of the models, in the order of the names.
         version: what `numbers` are good for.
+        stored: what a store keeps them under.
     """
 
     numbers: NDArray[np.int64]
     version: int = -1
+    stored: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,9 +174,27 @@ class Batch:
             rows=(question.features,),
         )
 
+    def select(self, rows: NDArray[np.int64]) -> Batch:
+        """Some rows, none of them refused, of a batch whose rows came one by one."""
+        assert self.rows is not None
+        at, given = rows.tolist(), self.targets
+        return Batch(
+            names=self.names,
+            index=self.index[rows],
+            days=self.days[rows],
+            targets=[given[row] for row in at] if isinstance(given, list) else given[rows],
+            rows=[self.rows[row] for row in at],
+            prediction_ids=_renumbered(self.prediction_ids, at),
+            request_ids=_renumbered(self.request_ids, at),
+        )
+
     def question(self, row: int) -> Question:
         """A row without its target."""
         return Question(self._names[row], self._days[row], self.features(row))
+
+
+def _renumbered(ids: Mapping[int, str], rows: Sequence[int]) -> dict[int, str]:
+    return {new: ids[row] for new, row in enumerate(rows) if row in ids} if ids else {}
 
 
 def line_of(columns: Mapping[str, Column], row: int) -> dict[str, Feature]:

@@ -21,16 +21,25 @@ class Tempo:
         clock: monotonic seconds.
         seconds: while nobody calls.
         seconds_between_calls: while somebody does.
+        learned_seconds: what learning has taken since the start.
     """
 
     clock: Callable[[], float]
     seconds: float
     seconds_between_calls: float
+    learned_seconds: float = 0.0
     _called: float = float("-inf")
 
     def call(self) -> None:
         """Notes that somebody has called and waited for a slice, maybe."""
         self._called = self.clock()
+
+    @contextmanager
+    def learning(self) -> Iterator[None]:
+        """Measures some learning."""
+        start = self.clock()
+        yield
+        self.learned_seconds += self.clock() - start
 
     def slice_seconds(self) -> float:
         """How long the next slice may take."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_server.core.events import Event
+from thalweg_server.core.events import Entry, Event, Progress, Raised, Streamed
 from thalweg_server.core.observation import Batch, Column, Context, Flavor, Question, Target
 
 
@@ -160,6 +160,16 @@ class Engine(Protocol):
     def placement(self, slot: int) -> tuple[str, str]:
         """Name of the engine that runs it, and why it is not a faster one."""
 
+    def freeze(self, sink: Sink) -> None:
+        """Writes all slots and their state. Changes nothing; may run in a forked process."""
+
+    def thaw(self, source: Source) -> None:
+        """Takes over what `freeze` wrote, under the same slots; the engine is empty before.
+
+        Raises:
+            NotReady: a kernel is being compiled: wait, then thaw again.
+        """
+
     def close(self) -> None:
         """Lets go of threads and processes; idempotent. Nothing may be asked afterwards."""
 
@@ -167,17 +177,79 @@ class Engine(Protocol):
 class Store(Protocol):
     """The durable order of everything that changed a model: the event log.
 
-    `append` keeps the order of its calls and is atomic: all of an event or nothing. When it
-    returns and `durable` is true, the event survives a crash; the core applies an event only
-    then. Called by one thread at a time. Raises OSError where the medium fails; after that the
-    store takes no more.
+    Events have positions 1, 2, 3 … An event is added whole or not at all. Where `durable` is true,
+    an event that was reported as added survives a crash, and the core applies it only then. What
+    several callers add at the same time becomes durable together.
+
+    After a failure of the medium nothing is added any more, and nobody is told that anything was:
+    what was on its way may be found in the log by the next process, or not.
     """
 
     name: str
     durable: bool
 
-    def append(self, event: Event) -> None:
-        """Adds one event at the end of the log."""
+    def append(self, events: Sequence[Event], progress: Progress) -> int:
+        """Adds events, all or none, and waits until they are durable. The models' thread only.
+
+        Returns:
+            The position of the last one.
+
+        Raises:
+            StorageFailed: the medium failed, now or before.
+        """
+
+    def submit(self, event: Streamed, then: Callable[[int | None], None]) -> None:
+        """Adds an event without waiting. Any thread.
+
+        `then` gets the position once the event is durable, or None where the medium failed; it is
+        called in the order of the log, in a thread of the store's or the caller's, and before any
+        `append` behind it returns.
+        """
+
+    def note(self, event: Raised) -> None:
+        """Adds an event with whatever is added next; nobody waits for it. Any thread."""
+
+    def entries(self, start: int) -> Iterator[Entry]:
+        """What is logged at `start` and behind it, in order. Before anything is added.
+
+        Raises:
+            CorruptStorage: an entry is missing or damaged; it says which, and where.
+        """
+
+    def truncate(self, end: int) -> None:
+        """Forgets what is logged before a position: a snapshot holds it. Any thread."""
 
     def close(self) -> None:
         """Lets go of the medium; idempotent."""
+
+
+class Sink(Protocol):
+    """Where a snapshot's parts go."""
+
+    def array(self, name: str, values: NDArray[Any]) -> None:
+        """Writes an array."""
+
+    def data(self, name: str, payload: bytes) -> None:
+        """Writes bytes."""
+
+    def dump(self, name: str, version: int, make: Callable[[], bytes]) -> None:
+        """Writes bytes that take long to make.
+
+        Where the snapshot before has the same name and version, its bytes are copied instead.
+        """
+
+
+class Source(Protocol):
+    """A verified snapshot's parts. Asking for what is not there raises KeyError."""
+
+    def array(self, name: str) -> NDArray[Any]:
+        """An array of its own, to be kept and changed."""
+
+    def fill(self, name: str, room: Callable[[int], NDArray[Any]]) -> None:
+        """Reads an array into memory that is there: `room` is given its length, and has it.
+
+        That has to be of the array's own type and shape, row by row.
+        """
+
+    def data(self, name: str) -> bytes:
+        """What `Sink.data` or `Sink.dump` wrote."""

@@ -67,6 +67,20 @@ class Registry:
         """Another value each time that a model has come or gone."""
         return self._removals, len(self.models)
 
+    @property
+    def removals(self) -> int:
+        """Models that have gone so far."""
+        return self._removals
+
+    def restore(self, models: list[Model], templates: list[Model], removals: int) -> None:
+        """Holds these, which the roster and the engine have already; it is empty before."""
+        self.models.update((model.name, model) for model in models)
+        for model in models:
+            model.roster = self.roster
+        for model in templates:
+            self.templates[model.name] = _template_of(model)
+        self._removals = removals
+
     def resolve(self, name: str) -> Model:
         """Who answers for a name: its model, or what one would be cloned from.
 
@@ -218,9 +232,7 @@ class Registry:
 
     def _template(self, glob: str) -> Model:
         if glob not in self.templates:
-            self.templates[glob] = Template(
-                Model(glob), compile_glob(glob), literal_characters(glob)
-            )
+            self.templates[glob] = _template_of(Model(glob))
         return self.templates[glob].model
 
     def _let_go(self, model: Model, candidate: Candidate) -> None:
@@ -244,6 +256,10 @@ class Registry:
                 f"the server holds {self._limits.models_max} models and templates, the most there "
                 "may be: delete some first"
             )
+
+
+def _template_of(model: Model) -> Template:
+    return Template(model, compile_glob(model.name), literal_characters(model.name))
 
 
 def unknown(model: str) -> UnknownModel:

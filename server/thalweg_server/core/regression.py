@@ -47,7 +47,9 @@ class Regression:
         roster = self.registry.roster
         width, at = roster.width[numbers], roster.rows(numbers)
         orders = [self._model(batch, row).order for row in rows.tolist()] if detailed else []
-        outcomes = self.engine.learn(roster.board.slot[at], np.repeat(rows, width), batch)
+        items = np.repeat(rows, width)
+        outcomes = self.engine.learn(roster.board.slot[at], items, batch)
+        taught.raised |= {int(items[item]): text for item, text in outcomes.errors.items()}
         flags = _flags(outcomes, len(at))
         answers = self._score(batch, rows, numbers, outcomes.values, flags)
         ends = np.cumsum(width)
@@ -79,6 +81,7 @@ class Regression:
         numbers = np.array([model.number])
         answers = self._score(batch, np.zeros(1, np.int64), numbers, values, flags)
         lesson = Lesson(row, model, order, given)
+        taught.note(lesson)
         if lesson.failed:
             taught.fail(row, model, [answer.error for answer in given])
         else:

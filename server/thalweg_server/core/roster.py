@@ -51,7 +51,7 @@ class Roster(Table):
     def __init__(self, board: Scoreboard, totals: Totals) -> None:
         super().__init__()
         self.board = board
-        self._totals = totals
+        self.totals = totals
 
     def add(self) -> int:
         """The number of a new model, which has no candidates yet."""
@@ -72,7 +72,7 @@ class Roster(Table):
         for row, candidate in enumerate(candidates, first):
             if candidate.row == UNLISTED:
                 board.slot[row] = candidate.slot
-                board.group[row] = self._totals.group(candidate.name)
+                board.group[row] = self.totals.group(candidate.name)
             else:
                 board.copy(candidate.row, row)
             board.order[row] = row - first

@@ -28,13 +28,13 @@ class Screened:
         admitted: rows to learn.
         refused: rows with what is wrong with each.
         duplicates: how many were learned before,
-        duplicate_of: and the model of the last one.
+        duplicate_of: and the models of those that an id told.
     """
 
     admitted: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
     duplicates: int = 0
-    duplicate_of: str = ""
+    duplicate_of: dict[int, str] = field(default_factory=dict)
 
 
 def screen(admission: Admission, batch: Batch, rows: range) -> Screened:
@@ -52,7 +52,7 @@ def _one_by_one(admission: Admission, batch: Batch, rows: range) -> Screened:
             target = admission.admit(batch, row)
         except Duplicate as duplicate:
             screened.duplicates += 1
-            screened.duplicate_of = duplicate.model
+            screened.duplicate_of[row] = duplicate.model
         except Refusal as refusal:
             screened.refused.append((row, refusal))
         else:
@@ -137,8 +137,6 @@ def _news(admission: Admission, batch: Batch, rows: Rows, screened: Screened) ->
     fresh[order] = days > before
     learned = rows[~fresh]
     screened.duplicates += len(learned)
-    if len(learned):
-        screened.duplicate_of = batch.name(int(learned[-1]))
     news: Rows = rows[fresh]
     return news
 

@@ -1,44 +1,55 @@
 """The service: validate, log, apply. One thread calls it, one call at a time.
 
 Every method either does all of what it says or raises a `Refusal` and changes nothing; the one
-exception is an observation that every candidate raised on, which is used up and says so.
+exception is an observation that every candidate raised on, which is used up and says so. What
+raises anything else has left the log and the models at odds: the server must not go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from thalweg_server.core.admission import Admission
+from thalweg_server.core.backlog import Backlog, Turn
 from thalweg_server.core.classification import Classification
-from thalweg_server.core.columns import numeric
+from thalweg_server.core.classroom import Classroom
 from thalweg_server.core.errors import (
     BadRequest,
     FlavorConflict,
     NotInitialised,
     PredictionUsed,
 )
-from thalweg_server.core.events import Deleted, Event, Initialised, Learned, Predicted, Uploaded
+from thalweg_server.core.events import (
+    Deleted,
+    Event,
+    Initialised,
+    Learned,
+    Predicted,
+    Raised,
+    Started,
+    Streamed,
+    Uploaded,
+)
 from thalweg_server.core.intake import Intake
-from thalweg_server.core.job import BatchJob
-from thalweg_server.core.learning import Learner, Rows, School, Taught
+from thalweg_server.core.learning import Rows, Taught
 from thalweg_server.core.ledger import Done, Ledger, Pending
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.listing import Catalogue, ModelView
 from thalweg_server.core.model import Judge, Model
 from thalweg_server.core.observation import Batch, Flavor, Question
 from thalweg_server.core.pace import Pace, Tempo
-from thalweg_server.core.ports import Engine, Store
+from thalweg_server.core.ports import Engine, Loaded, Store
 from thalweg_server.core.predicting import Oracle, Reply
 from thalweg_server.core.registry import Registry
 from thalweg_server.core.regression import Regression
 from thalweg_server.core.roster import Roster
 from thalweg_server.core.scores import Scoreboard
+from thalweg_server.core.screening import screen
 from thalweg_server.core.streams import Stream, Streams
 from thalweg_server.core.surveying import Surveyor
 from thalweg_server.core.tally import Tally, tally
+from thalweg_server.core.together import Repeated, Told, merged, runs
 from thalweg_server.core.totals import Totals
 from thalweg_server.core.validation import check_id, shown
 
@@ -68,24 +79,37 @@ class Service:
         champion_metric: str = "mae",
         tally: Tally = tally,
     ) -> None:
-        self.limits = limits
+        self.limits = limits = limits.copy()  # replay puts the past's in its place for a while
         self.totals = Totals()
         self.listeners: tuple[Listener, ...] = ()
         self.board = Scoreboard()
         self.judge = Judge(Flavor.REGRESSION, self.board, champion_metric)
         self.registry = Registry(engine, Roster(self.board, self.totals), self.judge, limits)
         self.ledger = Ledger(limits)
+        self.tempo = Tempo(clock, limits.slice_seconds, limits.slice_seconds_between_calls)
         self.streams = Streams(limits)
+        self.backlog = Backlog(self.streams)
         self.catalogue = Catalogue(self.registry, engine, self.judge, self.board)
         self.oracle = Oracle(self.registry, engine, limits)
         self.surveyor = Surveyor(self.registry, engine)
         self.store = store
         self.flavor: Flavor | None = None
-        self._numbers = Regression(engine, self.registry, self.judge, self.totals, tally)
-        self._labels = Classification(engine, self.registry, self.judge, self.totals)
-        self._intake = Intake(self.registry, engine, limits)
+        self.classroom = Classroom(
+            registry=self.registry,
+            ledger=self.ledger,
+            limits=limits,
+            tempo=self.tempo,
+            numbers=Regression(engine, self.registry, self.judge, self.totals, tally),
+            labels=Classification(engine, self.registry, self.judge, self.totals),
+            flavor=self.ready,
+            changed=self._changed,
+        )
+        self.intake = Intake(self.registry, engine, limits)
         self._engine = engine
-        self._tempo = Tempo(clock, limits.slice_seconds, limits.slice_seconds_between_calls)
+
+    def start(self, versions: Mapping[str, str]) -> None:
+        """Logs what is in force from here on: replay admits under the same limits."""
+        self._log(Started(self.limits.as_numbers(), versions))
 
     # --- Init ---------------------------------------------------------------------------------
 
@@ -101,14 +125,19 @@ class Service:
                 "reset to remove them, or start another server",
                 field="flavor",
             )
-        self._log(Initialised(flavor, reset))
+        event = Initialised(flavor, reset)
+        self._log(event)
+        self.apply_init(event)
+        return flavor
+
+    def apply_init(self, event: Initialised) -> None:
+        """What an Init does once it is logged."""
         gone = set(self.registry.models)
         self.streams.clear()
         self.ledger.clear()
         self.registry.clear()
-        self.flavor = self.judge.flavor = flavor
+        self.flavor = self.judge.flavor = event.flavor
         self._tell(gone)
-        return flavor
 
     def ready(self) -> Flavor:
         """The flavor in force; raises NotInitialised."""
@@ -120,16 +149,20 @@ class Service:
 
     def upload(self, event: Uploaded, sha256: bytes | None) -> ModelView:
         """Adds a candidate; raises what UploadModel's comment in the contract lists."""
-        loaded = self._intake.load(event, sha256, self.ready())
+        loaded = self.intake.load(event, sha256, self.ready())
         try:
-            self._intake.check(event, loaded)
+            self.intake.check(event, loaded)
             self._log(event)
         except BaseException:
             self._engine.drop([loaded.slot])
             raise
-        self._tell(self._intake.apply(event, loaded))
+        self.apply_upload(event, loaded)
         model = self.registry.get(event.model, template=event.template)
         return self.catalogue.view(model, template=event.template, measure=True)
+
+    def apply_upload(self, event: Uploaded, loaded: Loaded) -> None:
+        """What an upload does once it is logged."""
+        self._tell(self.intake.apply(event, loaded))
 
     def delete(self, name: str, candidate: str, *, template: bool) -> None:
         """Removes a candidate or all; raises UnknownModel, UnknownCandidate."""
@@ -137,12 +170,17 @@ class Service:
         model = self.registry.get(name, template=template)
         if candidate:
             self.registry.candidate(model, candidate)
-        self._log(Deleted(name, candidate, template))
-        gone = self.registry.remove(name, candidate, template=template)
-        if not template:
+        event = Deleted(name, candidate, template)
+        self._log(event)
+        self.apply_delete(event)
+
+    def apply_delete(self, event: Deleted) -> None:
+        """What a deletion does once it is logged."""
+        gone = self.registry.remove(event.model, event.candidate, template=event.template)
+        if not event.template:
             if gone:
-                self.ledger.forget_model(name)
-            self._tell({name})
+                self.ledger.forget_model(event.model)
+            self._tell({event.model})
 
     def download(self, name: str, candidate: str, *, template: bool) -> bytes:
         """One candidate as dill bytes; raises UnknownModel, UnknownCandidate, EstimatorFailed."""
@@ -164,7 +202,7 @@ class Service:
     ) -> Reply:
         """Answers one question; with a `prediction_id` stores every candidate's answer."""
         flavor = self.ready()
-        self._tempo.call()
+        self.tempo.call()
         self.oracle.check_horizon(question, days, flavor)
         if days > 1 and prediction_id:
             raise BadRequest("a horizon above 1 goes with no prediction_id", field="horizon")
@@ -177,78 +215,81 @@ class Service:
                 field="prediction_id",
             )
         reply = self.oracle.ask(question, candidate=candidate, everyone=True)
-        self._log(Predicted(prediction_id, question, at))
-        answers = {c.uploaded: a for c, a in zip(reply.asked, reply.answers, strict=True)}
-        self.ledger.expect(prediction_id, Pending(question, answers, at))
+        event = Predicted(prediction_id, question, at)
+        self._log(event)
+        self.apply_predict(event, reply)
         return reply
+
+    def apply_predict(self, event: Predicted, reply: Reply) -> None:
+        """Stores what was answered once the question is logged."""
+        answers = {c.uploaded: a for c, a in zip(reply.asked, reply.answers, strict=True)}
+        self.ledger.expect(event.prediction_id, Pending(event.question, answers, event.at))
 
     # --- Learn --------------------------------------------------------------------------------
 
-    def prepared(self, batch: Batch) -> Batch:
-        """The batch with targets as this flavor wants them. Any thread; twice does nothing more."""
-        if self.ready() is Flavor.REGRESSION:
-            return numeric(batch, self.limits)
-        if isinstance(batch.targets, np.ndarray):
-            return replace(batch, targets=batch.targets.tolist())
-        return batch
+    def learn_together(self, batches: Sequence[Batch], at: float) -> Iterator[tuple[int, Told]]:
+        """Learns observations of unary calls, a batch of one each, in order.
 
-    def learning(
+        Yields the position of each with what its caller is told, while things are as this
+        observation has left them. Has to be exhausted.
+        """
+        self.tempo.call()
+        batch = self.classroom.prepared(merged(batches))
+        screened = screen(self.classroom.admission(), batch, range(len(batch)))
+        self.totals.rows["duplicate"] += screened.duplicates
+        self.totals.rows["rejected"] += len(screened.refused)
+        yield from screened.refused
+        admitted = screened.admitted
+        if len(admitted):
+            logged = batch if len(admitted) == len(batch) else batch.select(admitted)
+            self._log(Learned(logged, at))
+            for rows in runs(logged, np.arange(len(admitted))):
+                for row, told in self._lessons(logged, rows, at):
+                    yield int(admitted[row]), told
+        for row, name in screened.duplicate_of.items():
+            yield row, Repeated(name)
+
+    def _lessons(self, batch: Batch, rows: Rows, at: float) -> Iterator[tuple[int, Told]]:
+        taught = self.classroom.learn(batch, rows, at, detailed=True)
+        self.totals.rows["learned"] += taught.learned
+        self.totals.rows["rejected"] += len(taught.refused)
+        self.totals.rows["failed"] += len(taught.failed)
+        self._note(taught.raised)
+        errors = dict([*taught.refused, *taught.failed])
+        yield from errors.items()
+        yield from ((each.row, each) for each in taught.lessons if each.row not in errors)
+
+    def turn(
         self,
         batch: Batch,
         *,
         at: float,
-        stream: Stream | None = None,
-        sequence: int = 0,
+        stream: Stream,
+        sequence: int,
         skip_learned_dates: bool = False,
-        detailed: bool = False,
         predictions: bool = False,
-    ) -> BatchJob:
-        """A job that learns the batch slice by slice; the last one advances the stream.
-
-        Its report has a lesson for every row where `detailed` is asked for, and what callers
-        would have got where `predictions` are.
-        """
-        batch = self.prepared(batch)
-        if detailed:  # somebody waits for this one row
-            self._tempo.call()
-
-        def commit(batch: Batch, rows: Rows, last: bool) -> Taught:
-            if stream is not None:
-                stream.check()
-            if not len(rows) and not (last and stream):
-                return Taught()
-            event = Learned(
-                batch=batch,
-                rows=rows,
-                at=at,
-                stream_id=stream.stream_id if stream else "",
-                sequence=sequence if last else 0,
-            )
-            return self._learn(event, stream, detailed=detailed)
-
-        return BatchJob(
-            batch=batch,
-            admission=lambda: Admission(
-                self.registry, self.ledger, self.ready(), self.limits, skip_learned_dates
-            ),
-            commit=commit,
-            pace=self.pace(),
-            errors_listed_max=self.limits.errors_listed_max,
-            totals=self.totals,
-            predictions=predictions,
+    ) -> Turn:
+        """A stream's batch, for the log and then for the backlog. The event loop's thread."""
+        job = self.classroom.job(
+            batch, at=at, skip_learned_dates=skip_learned_dates, predictions=predictions
         )
+        event = Streamed(
+            batch=job.batch,
+            at=at,
+            stream_id=stream.stream_id,
+            sequence=sequence,
+            skip_learned_dates=skip_learned_dates,
+            epoch=stream.epoch,
+        )
+        return Turn(event, job)
 
-    def _learn(self, event: Learned, stream: Stream | None, *, detailed: bool) -> Taught:
-        self._log(event)
-        school: School = self._numbers if self.flavor is Flavor.REGRESSION else self._labels
-        learner = Learner(self.registry, self.ledger, school)
-        taught = learner.apply(event, detailed=detailed)
-        if self.listeners:
-            pairs = taught.changed
-            self._tell({names[i] for names, index in pairs for i in set(index.tolist())})
-        if stream is not None and event.sequence:
-            self.streams.advance(stream, event.sequence, event.at)
-        return taught
+    def step(self) -> bool:
+        """Learns a slice of the first batch in the backlog; returns whether that is done."""
+        turn = self.backlog.first
+        done = self.backlog.step()
+        if done:
+            self._note(turn.job.report.raised, turn.position)
+        return done
 
     # --- Reading ------------------------------------------------------------------------------
 
@@ -264,10 +305,20 @@ class Service:
 
     def pace(self) -> Pace:
         """Sizes slices of long work, so that calls get their turn."""
-        return Pace(self._tempo)
+        return Pace(self.tempo)
 
     def _log(self, event: Event) -> None:
-        self.store.append(event)
+        """Returns once the event is durable; it has to be applied then, at once."""
+        self.backlog.event = self.store.append([event], self.backlog.progress)
+
+    def _note(self, raised: Mapping[int, str], position: int = 0) -> None:
+        if raised:
+            self.store.note(Raised(position or self.backlog.event, raised))
+
+    def _changed(self, taught: Taught) -> None:
+        if self.listeners:
+            pairs = taught.changed
+            self._tell({names[i] for names, index in pairs for i in set(index.tolist())})
 
     def _tell(self, names: set[str]) -> None:
         if names:

@@ -16,13 +16,14 @@ class Stream:
 
     Args:
         stream_id: its id; empty = it cannot be resumed.
-        applied: sequence of the last batch applied.
-        at: when it was last used, seconds since the epoch.
+        logged: sequence of the last batch that was taken in; when a stream is opened, all of
+            these are applied.
+        epoch: which initialisation of the server it belongs to.
     """
 
     stream_id: str
-    applied: int
-    at: float
+    logged: int
+    epoch: int
     fenced: bool = False
 
     def check(self) -> None:
@@ -34,11 +35,11 @@ class Stream:
             )
 
     def is_repeat(self, sequence: int) -> bool:
-        """Whether the batch was applied before; raises SequenceGap, StreamFenced."""
+        """Whether the batch was taken in before; raises SequenceGap, StreamFenced."""
         self.check()
-        if self.stream_id and 1 <= sequence <= self.applied:
+        if self.stream_id and 1 <= sequence <= self.logged:
             return True
-        expected = self.applied + 1
+        expected = self.logged + 1
         if sequence != expected:
             raise SequenceGap(
                 f"batch {sequence} came where {expected} was expected: send batches in order, "
@@ -49,48 +50,67 @@ class Stream:
         return False
 
 
+@dataclass(slots=True)
+class Watermark:
+    """How far a stream is applied, and when it last was, in seconds since the epoch."""
+
+    applied: int
+    at: float
+
+
 class Streams:
-    """Watermarks by stream id, kept for `ids_kept_seconds` after their last use."""
+    """Watermarks by stream id, kept for `ids_kept_seconds` after their last use.
+
+    Attributes:
+        marks: by stream id, the one used longest ago first.
+        epoch: how many times the server was initialised.
+    """
 
     def __init__(self, limits: Limits) -> None:
+        self.marks: OrderedDict[str, Watermark] = OrderedDict()
+        self.epoch = 0
         self._limits = limits
-        self._named: OrderedDict[str, Stream] = OrderedDict()
+        self._open: dict[str, Stream] = {}
         self._anonymous: list[Stream] = []
 
     def open(self, stream_id: str, at: float) -> Stream:
         """A stream that goes on where the last of its id ended, which it fences."""
-        old = self._named.pop(stream_id, None) if stream_id else None
-        stream = Stream(stream_id, old.applied if old else 0, at)
-        if old is not None:
-            old.fenced = True
-        if stream_id:
-            self._named[stream_id] = stream
-        else:
+        mark = self.marks.get(stream_id)
+        stream = Stream(stream_id, mark.applied if mark else 0, self.epoch)
+        if not stream_id:
             self._anonymous.append(stream)
+            return stream
+        if stream_id in self._open:
+            self._open[stream_id].fenced = True
+        self._open[stream_id] = stream
         self._expire(at)
         return stream
 
     def close(self, stream: Stream) -> None:
-        """Forgets a stream that cannot be resumed; others keep their watermark."""
+        """Forgets a stream that has ended; its watermark stays."""
         if stream in self._anonymous:
             self._anonymous.remove(stream)
+        elif self._open.get(stream.stream_id) is stream:
+            del self._open[stream.stream_id]
 
-    def advance(self, stream: Stream, sequence: int, at: float) -> None:
+    def advance(self, stream_id: str, sequence: int, at: float) -> None:
         """Notes that a batch is applied."""
-        stream.applied, stream.at = sequence, at
-        if stream.stream_id in self._named:
-            self._named.move_to_end(stream.stream_id)
+        if stream_id:
+            self.marks[stream_id] = Watermark(sequence, at)
+            self.marks.move_to_end(stream_id)
 
     def clear(self) -> None:
         """Fences and forgets every stream."""
-        for stream in (*self._named.values(), *self._anonymous):
+        for stream in (*self._open.values(), *self._anonymous):
             stream.fenced = True
-        self._named.clear()
+        self.marks.clear()
+        self._open.clear()
         self._anonymous.clear()
+        self.epoch += 1
 
     def _expire(self, now: float) -> None:
-        while self._named:
-            stream = next(iter(self._named.values()))
-            if stream.at >= now - self._limits.ids_kept_seconds:
+        while self.marks:
+            stream_id, mark = next(iter(self.marks.items()))
+            if mark.at >= now - self._limits.ids_kept_seconds:
                 break
-            del self._named[stream.stream_id]
+            del self.marks[stream_id]

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from thalweg_server.core.ports import Sink, Source
+
 ROWS_FIRST = 64
 """Rows that there is room for at first; room is doubled."""
 
@@ -54,6 +56,26 @@ class Table:
         """Copies a row."""
         for array in self._columns():
             array[target] = array[source]
+
+    def freeze(self, sink: Sink) -> None:
+        """Writes the rows given out so far, and which of them were given back, in order."""
+        for name in self.COLUMNS:
+            sink.array(f"columns/{name}", getattr(self, name)[: self._used])
+        free = [(count, first) for count, firsts in sorted(self._free.items()) for first in firsts]
+        sink.array("free", np.array(free, np.int64).reshape(-1, 2))
+        sink.array("size", np.array([self._used, self._room]))
+
+    def thaw(self, source: Source) -> None:
+        """Takes over what `freeze` wrote, in place of what there is."""
+        used, self._room = map(int, source.array("size"))
+        for name in self.COLUMNS:
+            column = getattr(self, name)
+            new = np.zeros((self._room, *column.shape[1:]), column.dtype)
+            new[:used] = source.array(f"columns/{name}")
+            setattr(self, name, new)
+        self._used, self._free = used, {}
+        for count, first in source.array("free").tolist():
+            self._free.setdefault(count, []).append(first)
 
     def _columns(self) -> list[Any]:
         return [getattr(self, name) for name in self.COLUMNS]

@@ -9,7 +9,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_server.core.ports import Answer
+from thalweg_server.core.mixed import freeze_json, thaw_json
+from thalweg_server.core.ports import Answer, Sink, Source
+from thalweg_server.core.prefixed import PrefixedSink, PrefixedSource
 from thalweg_server.core.table import Table
 
 
@@ -52,6 +54,18 @@ class Totals:
         if number is None:
             number = self._numbers[candidate] = self.groups.take()
         return number
+
+    def freeze(self, sink: Sink) -> None:
+        """Writes all sums."""
+        freeze_json(sink, "rows", self.rows)
+        freeze_json(sink, "numbers", self._numbers)
+        self.groups.freeze(PrefixedSink(sink, "groups/"))
+
+    def thaw(self, source: Source) -> None:
+        """Goes on from what `freeze` wrote."""
+        self.rows.update(thaw_json(source, "rows"))
+        self._numbers.update(thaw_json(source, "numbers"))
+        self.groups.thaw(PrefixedSource(source, "groups/"))
 
     def candidates(self) -> Iterator[tuple[str, CandidateTotals]]:
         """Names, and their totals, of candidates whose predictions have met a true value."""

@@ -30,6 +30,7 @@ class Cell:
         flavor: what it predicts.
         probabilistic: whether it gives probabilities.
         own_label: whether predict_one is more than the most probable class.
+        changes: how often it was given something to learn: as it was at the same number, it is.
     """
 
     estimator: Any
@@ -37,6 +38,7 @@ class Cell:
     flavor: Flavor
     probabilistic: bool
     own_label: bool
+    changes: int = 0
     numeric: bool = field(init=False)
     progression: Progression = field(init=False)
 

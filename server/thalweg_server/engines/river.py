@@ -21,11 +21,13 @@ from thalweg_server.core.observation import (
     Target,
     line_of,
 )
-from thalweg_server.core.ports import Answer, Loaded, Outcomes
+from thalweg_server.core.ports import Answer, Loaded, Outcomes, Sink, Source
 from thalweg_server.engines.asking import ask
 from thalweg_server.engines.cell import Cell, answer_of, label_methods, progressive
 from thalweg_server.engines.copying import Mould
+from thalweg_server.engines.freezing import freeze_cells, thaw_cells
 from thalweg_server.engines.kinds import check_kind, known_classes
+from thalweg_server.engines.pickling import serialise
 from thalweg_server.engines.texts import describe, text_of
 
 
@@ -118,6 +120,7 @@ class RiverEngine:
             if row != last:  # the candidates of a model come one behind the other
                 question, target, last = batch.question(row), batch.target(row), row
             x = question.x(cell.context)
+            cell.changes += 1
             answer, seen = progressive(cell, x) if predict else (Answer(), None)
             answers.append(answer)
             try:
@@ -148,6 +151,14 @@ class RiverEngine:
         """See `Engine.placement`."""
         return self.name, "the river engine runs every estimator"
 
+    def freeze(self, sink: Sink) -> None:
+        """See `Engine.freeze`. Raises EstimatorFailed where one cannot be serialised."""
+        freeze_cells(self._cells, self._next_slot, sink)
+
+    def thaw(self, source: Source) -> None:
+        """See `Engine.thaw`."""
+        self._cells, self._next_slot = thaw_cells(source)
+
     def close(self) -> None:
         """See `Engine.close`: there is nothing to let go of."""
 
@@ -163,16 +174,6 @@ class RiverEngine:
         slot, self._next_slot = self._next_slot, self._next_slot + 1
         self._cells[slot] = cell
         return slot
-
-
-def serialise(estimator: Any) -> bytes:
-    """An estimator as dill bytes; raises EstimatorFailed."""
-    try:
-        payload: bytes = dill.dumps(estimator, recurse=True)
-    except BaseException as error:
-        text = text_of(error)
-        raise EstimatorFailed(f"the estimator cannot be serialised: {text}") from error
-    return payload
 
 
 def size_of(estimator: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from thalweg.v1 import forecaster_pb2 as pb
+from thalweg_server.core.errors import Refusal
 from thalweg_server.core.job import Report
 from thalweg_server.core.learning import Lesson
 from thalweg_server.core.listing import CandidateView, ModelView
@@ -13,6 +14,8 @@ from thalweg_server.core.observation import NO_DAY, Flavor, Target, day_text
 from thalweg_server.core.ports import Answer
 from thalweg_server.core.predicting import Reply
 from thalweg_server.core.scores import Score
+from thalweg_server.core.service import Service
+from thalweg_server.core.together import Repeated, Told
 from thalweg_server.status import message_of, reason_of
 
 FLAVORS = {
@@ -101,6 +104,15 @@ def scores(model: Model, judge: Judge) -> list[pb.Score]:
     return [score(c.name, judge.score(c), champion=c is champion) for c in model.candidates]
 
 
+def told(outcome: Told, service: Service) -> pb.LearnResponse | Refusal:
+    """What a caller of Learn gets, or what is raised to it."""
+    if isinstance(outcome, Refusal):
+        return outcome
+    if isinstance(outcome, Repeated):
+        return duplicate_response(outcome.model, service.model(outcome.model), service.judge)
+    return learn_response(outcome, service.judge)
+
+
 def learn_response(lesson: Lesson, judge: Judge) -> pb.LearnResponse:
     """A reply to a Learn that was no duplicate."""
     champion = lesson.candidates[lesson.order[0]]
@@ -146,11 +158,12 @@ def _candidate_info(view: CandidateView) -> pb.CandidateInfo:
     )
 
 
-def ack(report: Report, *, sequence: int) -> pb.StreamAck:
-    """An ack of a batch that was applied just now."""
+def ack(report: Report, *, sequence: int, durable: bool) -> pb.StreamAck:
+    """An ack of a batch that was applied just now; what is applied is durable if anything is."""
     return pb.StreamAck(
         sequence=sequence,
         applied_sequence=sequence,
+        durable_sequence=sequence if durable else 0,
         learned=report.learned,
         duplicates=report.duplicates,
         errors=[

@@ -6,14 +6,14 @@ import asyncio
 import hashlib
 import platform
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg.v1 import forecaster_pb2_grpc
-from thalweg_server.core.errors import Draining, StreamFenced
+from thalweg_server.core.errors import Draining, Refusal, StreamFenced
 from thalweg_server.core.events import Uploaded
 from thalweg_server.core.observation import Batch
 from thalweg_server.core.ports import NotReady
@@ -119,19 +119,11 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         """See the contract."""
         self._service.ready()
         batch = decode.single(request, self._service.limits)
-        return await self._worker.call(lambda: self._learn(batch))
+        return await self._worker.together(self._learn, batch)
 
-    def _learn(self, batch: Batch) -> pb.LearnResponse:
-        job = self._service.learning(batch, at=time.time(), detailed=True)
-        job.step()
-        report = job.report
-        if report.errors:
-            raise report.errors[0][1]
-        judge = self._service.judge
-        if report.duplicates:
-            name = report.duplicate_of
-            return encode.duplicate_response(name, self._service.model(name), judge)
-        return encode.learn_response(report.lessons[0], judge)
+    def _learn(self, batches: list[Batch]) -> Iterator[tuple[int, pb.LearnResponse | Refusal]]:
+        for number, outcome in self._service.learn_together(batches, time.time()):
+            yield number, encode.told(outcome, self._service)
 
     def StreamLearn(
         self, request_iterator: AsyncIterator[pb.StreamLearnRequest], context: Any

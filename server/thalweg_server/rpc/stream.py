@@ -1,7 +1,7 @@
 """StreamLearn: batches in, acks out, and nothing learned twice.
 
-A batch that has begun is finished whatever becomes of its call: it runs in a task of its own, and
-a newer stream of the same id waits for it before it reads how far the older one came.
+A batch that has begun is finished whatever becomes of its call: the log hands it on to the models,
+and a newer stream of the same id waits for it before it reads how far the older one came.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from thalweg.v1 import forecaster_pb2 as pb
+from thalweg_server.core.backlog import Turn
 from thalweg_server.core.errors import (
     BadRequest,
     BatchTooLarge,
     Draining,
     Refusal,
+    StorageFailed,
     StreamFenced,
     StreamNotOpen,
 )
@@ -31,6 +34,9 @@ from thalweg_server.worker import Worker
 
 INFLIGHT_BATCHES = 8
 """Batches worth keeping in flight: enough to hide a round trip behind the learning."""
+
+BEGUN_MAX = 2
+"""Batches of a stream under way: the next one is logged while one is learned."""
 
 ON_LOOP_ROWS = 200
 """Rows that the event loop converts itself: a few milliseconds, less than a detour costs."""
@@ -60,6 +66,7 @@ class Sessions:
         self.worker = worker
         self.max_batch_bytes = max_batch_bytes
         self._open: set[Session] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def learn(
         self, requests: AsyncIterator[pb.StreamLearnRequest]
@@ -71,8 +78,14 @@ class Sessions:
             async for response in session.run(requests):
                 yield response
         finally:
-            # Stays listed while its last batch is being learned, so that a newer stream waits.
-            session.when_settled(lambda: self._open.discard(session))
+            # Stays listed while its last batches are being learned, so that a newer stream waits.
+            leaving = asyncio.create_task(self._leave(session))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    async def _leave(self, session: Session) -> None:
+        await session.settled()
+        self._open.discard(session)
 
     async def take_over(self, stream_id: str, new: Session) -> None:
         """Ends older sessions of this id and waits for the batch they are in."""
@@ -107,32 +120,19 @@ class Session:
         self._service = sessions.service
         self._worker = sessions.worker
         self._stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._batch: asyncio.Task[pb.StreamAck] | None = None
+        self._begun: set[asyncio.Task[pb.StreamAck]] = set()
         self._names = KnownNames()
 
     def stop(self, refusal: Refusal) -> None:
-        """Ends the session with this error once its present batch is acked."""
+        """Ends the session with this error once the batches that it has begun are acked."""
         if not self._stop.done():
             self._stop.set_exception(refusal)
             self._stop.exception()  # seen: a session may end before it looks
 
     async def settled(self) -> None:
-        """Waits until no batch of this session is being learned."""
-        if self._batch is not None:
-            await asyncio.wait({self._batch})
-
-    def when_settled(self, function: Callable[[], None]) -> None:
-        """Calls the function as soon as no batch of this session is being learned."""
-
-        def done(batch: asyncio.Task[pb.StreamAck]) -> None:
-            if not batch.cancelled():
-                batch.exception()  # whoever waited for it has seen it
-            function()
-
-        if self._batch is None or self._batch.done():
-            function()
-        else:
-            self._batch.add_done_callback(done)
+        """Waits until no batch of this session is logged or learned."""
+        while self._begun:
+            await asyncio.wait(self._begun)
 
     async def run(
         self, requests: AsyncIterator[pb.StreamLearnRequest]
@@ -149,37 +149,93 @@ class Session:
             async for ack in self._acks(stream, first.open, requests):
                 yield pb.StreamLearnResponse(ack=ack)
         finally:
-            if not self.stream_id:
-                self._worker.slice(lambda: self._service.streams.close(stream))
+            self._worker.slice(lambda: self._service.streams.close(stream))
 
     async def _acks(
         self, stream: Stream, options: pb.StreamOpen, requests: AsyncIterator[pb.StreamLearnRequest]
     ) -> AsyncIterator[pb.StreamAck]:
-        """Learns batch after batch, each read and decoded while the one before is learned."""
+        """Acks batch after batch; the next ones are read and logged while one is learned."""
+        begun: asyncio.Queue[asyncio.Task[pb.StreamAck] | None] = asyncio.Queue()
+        room = asyncio.Semaphore(BEGUN_MAX)
 
-        def begin(incoming: Incoming | None) -> asyncio.Task[pb.StreamAck] | None:
-            if incoming is None:
-                return None
-            self._check_stop()  # once begun, a batch is finished
-            self._batch = asyncio.create_task(self._learn(stream, options, incoming))
-            return self._batch
+        async def begin_all() -> None:
+            try:
+                while (incoming := await self._incoming(requests)) is not None:
+                    await room.acquire()
+                    self._check_stop()  # once begun, a batch is finished
+                    begun.put_nowait(self._begin(stream, options, incoming))
+            finally:
+                begun.put_nowait(None)
 
-        ahead = asyncio.ensure_future(self._incoming(requests))
+        beginning = asyncio.create_task(begin_all())
         try:
-            batch = begin(await ahead)
-            while batch is not None:
-                ahead = asyncio.ensure_future(self._incoming(requests))
+            while (batch := await begun.get()) is not None:
                 # Shielded: a call that is cancelled must not leave half a batch behind.
                 ack = await asyncio.shield(batch)
-                ready = ahead.done() and not ahead.exception() and not self._stop.done()
-                # Begun before the ack is sent, so that the models need not wait for that.
-                batch = begin(ahead.result()) if ready else None
+                room.release()
                 yield ack
-                if batch is None:
-                    batch = begin(await ahead)
+            await beginning  # raises what ended it
         finally:
-            ahead.cancel()
-            await asyncio.wait({ahead})
+            beginning.cancel()
+            await asyncio.wait({beginning})
+
+    def _begin(
+        self, stream: Stream, options: pb.StreamOpen, incoming: Incoming
+    ) -> asyncio.Task[pb.StreamAck]:
+        """Hands a batch to the log, from where it goes to the models whatever becomes of the call.
+
+        Raises SequenceGap, StreamFenced, and then nothing has happened.
+        """
+        if stream.is_repeat(incoming.sequence):
+            task = asyncio.create_task(self._repeated(stream.logged, incoming, {*self._begun}))
+        else:
+            stream.logged = incoming.sequence
+            turn = self._service.turn(
+                incoming.batch,
+                at=time.time(),
+                stream=stream,
+                sequence=incoming.sequence,
+                skip_learned_dates=options.skip_learned_dates,
+                predictions=options.return_predictions,
+            )
+            applied: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self._service.store.submit(turn.event, partial(self._logged, turn, applied))
+            task = asyncio.create_task(self._applied(turn, applied))
+        self._begun.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _logged(self, turn: Turn, applied: asyncio.Future[bool], position: int | None) -> None:
+        """Has a durable batch learned; called in the order of the log, by a thread of the store."""
+        if position is None:
+            failed = StorageFailed("the server's storage failed, it is going down: resume later")
+            applied.get_loop().call_soon_threadsafe(applied.set_exception, failed)
+            return
+        self._service.backlog.put(turn, position)
+        self._worker.lane(self._service.step, applied)
+
+    def _ended(self, task: asyncio.Task[pb.StreamAck]) -> None:
+        self._begun.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits for it sees it, if anybody still does
+
+    async def _applied(self, turn: Turn, applied: asyncio.Future[bool]) -> pb.StreamAck:
+        await applied
+        sequence, durable = turn.event.sequence, self._service.store.durable
+        return encode.ack(turn.job.report, sequence=sequence, durable=durable)
+
+    async def _repeated(
+        self, logged: int, incoming: Incoming, before: set[asyncio.Task[pb.StreamAck]]
+    ) -> pb.StreamAck:
+        """The ack of what was taken in before, once all that was is applied."""
+        if before:
+            await asyncio.wait(before)
+        return pb.StreamAck(
+            sequence=incoming.sequence,
+            applied_sequence=logged,
+            durable_sequence=logged if self._service.store.durable else 0,
+            duplicates=len(incoming.batch),
+        )
 
     async def _incoming(self, requests: AsyncIterator[pb.StreamLearnRequest]) -> Incoming | None:
         """The next batch, decoded; None at the end. Raises what is wrong with it as a whole."""
@@ -221,9 +277,11 @@ class Session:
         )
 
     def _opened(self, stream: Stream) -> pb.StreamOpened:
+        durable = self._service.store.durable
         return pb.StreamOpened(
-            last_applied_sequence=stream.applied,
-            durable=self._service.store.durable,
+            last_applied_sequence=stream.logged,
+            last_durable_sequence=stream.logged if durable else 0,
+            durable=durable,
             max_batch_rows=self._service.limits.batch_rows_max,
             max_batch_bytes=self._sessions.max_batch_bytes,
             max_inflight_batches=INFLIGHT_BATCHES,
@@ -243,28 +301,10 @@ class Session:
     def _decode(self, request: pb.StreamLearnRequest) -> Batch:
         limits = self._service.limits
         if request.WhichOneof("body") == "rows":
-            return self._service.prepared(decode.rows(request.rows.rows, limits))
-        return self._service.prepared(decode.columns(request.columns, limits, self._names))
-
-    async def _learn(
-        self, stream: Stream, options: pb.StreamOpen, incoming: Incoming
-    ) -> pb.StreamAck:
-        sequence, batch = incoming.sequence, incoming.batch
-        count = len(batch)
-        if stream.is_repeat(sequence):
-            return pb.StreamAck(
-                sequence=sequence, applied_sequence=stream.applied, duplicates=count
-            )
-        job = self._service.learning(
-            batch,
-            at=time.time(),
-            stream=stream,
-            sequence=sequence,
-            skip_learned_dates=options.skip_learned_dates,
-            predictions=options.return_predictions,
+            return self._service.classroom.prepared(decode.rows(request.rows.rows, limits))
+        return self._service.classroom.prepared(
+            decode.columns(request.columns, limits, self._names)
         )
-        await self._worker.steps(job.step)
-        return encode.ack(job.report, sequence=sequence)
 
 
 async def _aside(rows: int, function: Callable[[], T]) -> T:

@@ -35,6 +35,15 @@ class Block:
     def __len__(self) -> int:
         return len(self.floats)
 
+    def reserve(self, rows: int) -> None:
+        """Makes room for so many rows at once, in place of what there is."""
+        room = ROWS_FIRST
+        while room < rows:
+            room *= 2
+        self._memory = self._map(room)
+        _use_large_pages(self._memory)
+        self._view()
+
     def grow(self) -> None:
         """Doubles the rows. Where the system can, their pages are moved and not copied."""
         rows = 2 * len(self)

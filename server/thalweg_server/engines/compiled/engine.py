@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg_server.core.observation import Batch, Context, Flavor, Question
-from thalweg_server.core.ports import Answer, Loaded, NotReady, Outcomes
+from thalweg_server.core.ports import Answer, Loaded, NotReady, Outcomes, Sink, Source
 from thalweg_server.engines.compiled import feed
 from thalweg_server.engines.compiled.answering import Answering
 from thalweg_server.engines.compiled.errors import SchemaNeeded, Unlowerable
 from thalweg_server.engines.compiled.feed import Feed
 from thalweg_server.engines.compiled.few import FEW_MAX, Few
 from thalweg_server.engines.compiled.fleet import Fleets
+from thalweg_server.engines.compiled.freezing import Freezing
 from thalweg_server.engines.compiled.inquiry import Inquiries
 from thalweg_server.engines.compiled.lesson import RAISES, Lesson
 from thalweg_server.engines.compiled.lowering import Lowering, reason_of
@@ -24,7 +25,8 @@ from thalweg_server.engines.compiled.newcomers import Newcomers
 from thalweg_server.engines.compiled.places import PENDING, RIVER, Places
 from thalweg_server.engines.compiled.runs import Run, do_all
 from thalweg_server.engines.compiled.steps.base import Inputs
-from thalweg_server.engines.river import RiverEngine, serialise, size_of
+from thalweg_server.engines.pickling import serialise
+from thalweg_server.engines.river import RiverEngine, size_of
 
 
 class CompiledEngine:
@@ -45,6 +47,7 @@ class CompiledEngine:
         inquiries = Inquiries(self._fleets)
         self._answering = Answering(self._river, self._lowering, self._places, inquiries)
         self._few = Few(self._places, inquiries)
+        self._freezing = Freezing(self._lowering, self._places, self._newcomers, self._river)
         self._fed: tuple[Batch, Feed] | None = None
         self._flavor = Flavor.REGRESSION
 
@@ -115,6 +118,14 @@ class CompiledEngine:
         if fleet == RIVER:
             return self._river.state_bytes(row)
         return size_of(self._lowering.waiting[row].estimator)
+
+    def freeze(self, sink: Sink) -> None:
+        """See `Engine.freeze`. Raises EstimatorFailed where one cannot be serialised."""
+        self._freezing.freeze(self._flavor, sink)
+
+    def thaw(self, source: Source) -> None:
+        """See `Engine.thaw`."""
+        self._flavor = self._freezing.thaw(source)
 
     def close(self) -> None:
         """See `Engine.close`."""

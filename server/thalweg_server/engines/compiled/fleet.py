@@ -92,6 +92,22 @@ class Fleet:
         self._block.floats[row] = 0.0
         self._free.append(row)
 
+    @property
+    def rows(self) -> NDArray[np.float64]:
+        """All rows given out so far, those that were dropped included; a view."""
+        return self._block.floats[: self._used]
+
+    @property
+    def free(self) -> Sequence[int]:
+        """Rows that were dropped; the last one is given out next."""
+        return self._free
+
+    def restore(self, rows: int, free: Sequence[int]) -> NDArray[np.float64]:
+        """Gives out so many rows, some of them dropped, for the caller to fill; has none before."""
+        self._block.reserve(rows)
+        self._used, self._free = rows, list(free)
+        return self.rows
+
     def memory(self) -> tuple[NDArray[Any], ...]:
         """The kernel's arguments that say where the rows are, until one is added."""
         block, layout = self._block, self.layout
@@ -143,7 +159,7 @@ class Fleets:
         key = _key(plan, context)
         number = self._by_key.get(key)
         if number is None:
-            self._fleets.append(self._make(plan, estimator, context))
+            self._fleets.append(self.make(plan, estimator.clone(), context))
             number = self._by_key[key] = len(self._fleets) - 1
         return number
 
@@ -152,7 +168,18 @@ class Fleets:
         self.crew.close()
         self.kernels.close()
 
-    def _make(self, plan: Plan, estimator: Any, context: tuple[Context, ...]) -> Fleet:
+    def restore(self, fleets: Sequence[Fleet]) -> None:
+        """Holds these, which `make` made, under their positions; there are none before."""
+        self._fleets += fleets
+        self._by_key |= {_key(each.plan, each.context): n for n, each in enumerate(fleets)}
+
+    def make(self, plan: Plan, skeleton: Any, context: tuple[Context, ...]) -> Fleet:
+        """A fleet that is not held yet.
+
+        Raises:
+            Unlowerable: it would take too much memory per candidate, or too many kernels.
+            NotReady: its kernel is being compiled.
+        """
         layout = Layout([leaf.step.arrays for leaf in plan.leaves])
         if layout.words > ROW_WORDS_MAX:
             raise Unlowerable(f"a candidate would take {8 * layout.words} bytes")
@@ -160,7 +187,7 @@ class Fleets:
         source = composer.source()
         return Fleet(
             plan=plan,
-            skeleton=estimator.clone(),
+            skeleton=skeleton,
             context=context,
             layout=layout,
             kernel=self.kernels.get(source),

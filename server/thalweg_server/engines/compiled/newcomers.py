@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from thalweg_server.core.observation import Context, Flavor
@@ -20,11 +20,17 @@ PROMOTED_MAX = 16
 
 @dataclass(slots=True)
 class Waiting:
-    """A candidate that River runs until its kernel is compiled."""
+    """A candidate that River runs until its kernel is compiled.
+
+    Args:
+        inputs: the features that it was given first.
+        context: what it sees of an observation's frame.
+        making: the compilation; None where it is to be asked for, after a restart.
+    """
 
     inputs: Inputs
     context: tuple[Context, ...]
-    making: Compiling
+    making: Compiling | None
 
 
 @dataclass(slots=True)
@@ -56,7 +62,7 @@ class Newcomers:
         ready = [
             slot
             for slot in self._waiting.keys() & set(slots)
-            if self._waiting[slot].making.compilation.finished
+            if _finished(self._waiting[slot].making)
         ]
         for slot in sorted(ready)[:PROMOTED_MAX]:
             self._promote(slot, self._waiting.pop(slot))
@@ -70,13 +76,22 @@ class Newcomers:
         """It is dropped."""
         self._waiting.pop(slot, None)
 
+    @property
+    def waiting(self) -> Mapping[int, Waiting]:
+        """Those that wait, by slot."""
+        return self._waiting
+
+    def restore(self, slot: int, inputs: Inputs, context: tuple[Context, ...]) -> None:
+        """One that River runs has waited, and does so again."""
+        self._waiting[slot] = Waiting(inputs, context, None)
+
     def __len__(self) -> int:
         return len(self._waiting)
 
     def _promote(self, slot: int, waiting: Waiting) -> None:
         number = int(self.places.rows[slot])
         try:
-            if waiting.making.compilation.reason:
+            if waiting.making is not None and waiting.making.compilation.reason:
                 self.places.put(slot, RIVER, number, waiting.making.compilation.reason)
                 return
             estimator = self.river.estimator(number)
@@ -88,3 +103,7 @@ class Newcomers:
         else:
             self.places.put(slot, *place)
             self.river.drop([number])
+
+
+def _finished(making: Compiling | None) -> bool:
+    return making is None or making.compilation.finished

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from thalweg_server.core.ports import Sink, Source
 
 RIVER, PENDING, GONE = -1, -2, -3
 """Stand for a fleet's number: in the river engine; until its features are known; dropped."""
@@ -52,6 +55,28 @@ class Places:
         self.rows[slot] = row
         if fleet == RIVER:
             self.reasons[slot] = reason
+
+    def freeze(self, sink: Sink) -> None:
+        """Writes the places of all slots, and which are free, in order."""
+        reasons: dict[str, int] = {}
+        pairs = [(s, reasons.setdefault(r, len(reasons))) for s, r in self.reasons.items()]
+        sink.array("fleets", self.fleets[: self._next])
+        sink.array("rows", self.rows[: self._next])
+        sink.array("free", np.array(self._free, np.int64))
+        sink.array("reasons", np.array(pairs, np.int64).reshape(-1, 2))
+        sink.data("texts", json.dumps(list(reasons)).encode())
+
+    def thaw(self, source: Source) -> None:
+        """Takes over what `freeze` wrote; there are none before."""
+        fleets, rows, texts = source.array("fleets"), source.array("rows"), source.data("texts")
+        self._next, self._free = len(fleets), source.array("free").tolist()
+        room = len(self.fleets)
+        while room < self._next:
+            room *= 2
+        self.fleets, self.rows = np.full(room, GONE, np.int64), np.zeros(room, np.int64)
+        self.fleets[: self._next], self.rows[: self._next] = fleets, rows
+        reasons = json.loads(texts)
+        self.reasons = {slot: reasons[at] for slot, at in source.array("reasons").tolist()}
 
     def forget(self, slot: int) -> None:
         """Drops a slot."""

@@ -1,0 +1,124 @@
+"""Long lists of names, each stored once for all the batches that bring it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import struct
+from collections import OrderedDict
+from hashlib import blake2b
+from pathlib import Path
+
+import apsw
+
+from thalweg_server.core.errors import CorruptStorage
+from thalweg_server.core.observation import Names
+from thalweg_server.storage.codec import pack, to_json, unpack
+from thalweg_server.storage.schema import checksum, damaged
+
+READ_LISTS_MAX = 64
+"""Lists kept while reading: batches that share a list get the same object, as they had it."""
+
+_ID = struct.Struct("<q")
+_ID_BITS = 63
+
+
+class NamesTable:
+    """The table of lists of names. Not for several threads.
+
+    Args:
+        connection: to the log.
+        file: of the log, for messages.
+    """
+
+    def __init__(self, connection: apsw.Connection, file: Path) -> None:
+        self._connection = connection
+        self._file = file
+        self._next: int = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM names").get
+        # `Names.stored` may have been set by another store: it counts only with this in front.
+        self._store = secrets.randbits(64) << _ID_BITS
+        self._known: set[int] = set()
+        self._new: dict[bytes, int] = {}
+        self._rows: list[tuple[int, bytes, bytes, bytes]] = []
+        self._read: OrderedDict[int, Names] = OrderedDict()
+
+    def number(self, names: Names) -> int:
+        """The id of a list; a new one is written by the next `write`.
+
+        Raises:
+            CorruptStorage: the list that is stored is damaged.
+        """
+        if names.stored is not None and names.stored - self._store in self._known:
+            return names.stored - self._store
+        data = to_json(names)
+        digest = blake2b(data, digest_size=16).digest()
+        number = self._new.get(digest) or self._find(digest)
+        if number is None:
+            number, body = self._next, pack(data)
+            self._next += 1
+            self._new[digest] = number
+            self._rows.append((number, digest, body, _checksum(number, digest, body)))
+        self._learn(number, names)
+        return number
+
+    def write(self) -> None:
+        """Writes new lists, in the transaction of the first entries that use them."""
+        if self._rows:
+            self._connection.executemany("INSERT INTO names VALUES(?, ?, ?, ?)", self._rows)
+            self._rows.clear()
+            self._new.clear()
+
+    def read(self, number: int) -> Names:
+        """The list of an id, the same object while it is in use; raises CorruptStorage."""
+        names = self._read.get(number)
+        if names is None:
+            names = Names(json.loads(unpack(self._body(number))))
+            self._learn(number, names)
+            self._read[number] = names
+        self._read.move_to_end(number)
+        if len(self._read) > READ_LISTS_MAX:
+            self._read.popitem(last=False)
+        return names
+
+    def forget_reading(self) -> None:
+        """Lets go of the lists that were read."""
+        self._read.clear()
+
+    def remove_unused(self) -> None:
+        """Deletes lists that no entry uses."""
+        removed = self._connection.execute(
+            "DELETE FROM names WHERE NOT EXISTS (SELECT 1 FROM log WHERE log.names = names.id) "
+            "RETURNING id"
+        )
+        self._known.difference_update(number for (number,) in removed)
+
+    def _learn(self, number: int, names: Names) -> None:
+        self._known.add(number)
+        names.stored = self._store + number
+
+    def _find(self, digest: bytes) -> int | None:
+        number = self._connection.execute("SELECT id FROM names WHERE digest=?", (digest,)).get
+        # The index may be damaged, too: a wrong list would give these rows to other models.
+        if number is not None and number not in self._known:
+            self._body(number, digest)
+        found: int | None = number
+        return found
+
+    def _body(self, number: int, expected: bytes | None = None) -> bytes:
+        query = "SELECT digest, body, checksum FROM names WHERE id=?"
+        row = self._connection.execute(query, (number,)).fetchone()
+        if row is None:
+            raise self._damaged(number, "is missing")
+        digest, body, check = row
+        if not (isinstance(digest, bytes) and isinstance(body, bytes)):
+            raise self._damaged(number, "is no bytes")
+        if check != _checksum(number, digest, body) or expected not in (None, digest):
+            raise self._damaged(number, "does not match its checksum")
+        return body
+
+    def _damaged(self, number: int, what: str) -> CorruptStorage:
+        return damaged(self._file, f"list of names {number} {what}")
+
+
+def _checksum(number: int, digest: bytes, body: bytes) -> bytes:
+    return checksum(_ID.pack(number), digest, body)
