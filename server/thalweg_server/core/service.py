@@ -7,11 +7,9 @@ raises anything else has left the log and the models at odds: the server must no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-import numpy as np
-
-from thalweg_server.core.backlog import Backlog, Turn
+from thalweg_server.core.backlog import Backlog
 from thalweg_server.core.classification import Classification
 from thalweg_server.core.classroom import Classroom
 from thalweg_server.core.errors import (
@@ -24,32 +22,28 @@ from thalweg_server.core.events import (
     Deleted,
     Event,
     Initialised,
-    Learned,
     Predicted,
-    Raised,
     Started,
-    Streamed,
     Uploaded,
 )
 from thalweg_server.core.intake import Intake
-from thalweg_server.core.learning import Rows, Taught
+from thalweg_server.core.learning import Taught
 from thalweg_server.core.ledger import Done, Ledger, Pending
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.listing import Catalogue, ModelView
 from thalweg_server.core.model import Judge, Model
-from thalweg_server.core.observation import Batch, Flavor, Question
+from thalweg_server.core.observation import Flavor, Question
 from thalweg_server.core.pace import Pace, Tempo
 from thalweg_server.core.ports import Engine, Loaded, Store
 from thalweg_server.core.predicting import Oracle, Reply
 from thalweg_server.core.registry import Registry
 from thalweg_server.core.regression import Regression
 from thalweg_server.core.roster import Roster
+from thalweg_server.core.schooling import Schooling
 from thalweg_server.core.scores import Scoreboard
-from thalweg_server.core.screening import screen
-from thalweg_server.core.streams import Stream, Streams
+from thalweg_server.core.streams import Streams
 from thalweg_server.core.surveying import Surveyor
 from thalweg_server.core.tally import Tally, tally
-from thalweg_server.core.together import Repeated, Told, merged, runs
 from thalweg_server.core.totals import Totals
 from thalweg_server.core.validation import check_id, shown
 
@@ -104,6 +98,7 @@ class Service:
             flavor=self.ready,
             changed=self._changed,
         )
+        self.schooling = Schooling(self.classroom, self.backlog, self.totals, store, self._log)
         self.intake = Intake(self.registry, engine, limits)
         self._engine = engine
 
@@ -225,72 +220,6 @@ class Service:
         answers = {c.uploaded: a for c, a in zip(reply.asked, reply.answers, strict=True)}
         self.ledger.expect(event.prediction_id, Pending(event.question, answers, event.at))
 
-    # --- Learn --------------------------------------------------------------------------------
-
-    def learn_together(self, batches: Sequence[Batch], at: float) -> Iterator[tuple[int, Told]]:
-        """Learns observations of unary calls, a batch of one each, in order.
-
-        Yields the position of each with what its caller is told, while things are as this
-        observation has left them. Has to be exhausted.
-        """
-        self.tempo.call()
-        batch = self.classroom.prepared(merged(batches))
-        screened = screen(self.classroom.admission(), batch, range(len(batch)))
-        self.totals.rows["duplicate"] += screened.duplicates
-        self.totals.rows["rejected"] += len(screened.refused)
-        yield from screened.refused
-        admitted = screened.admitted
-        if len(admitted):
-            logged = batch if len(admitted) == len(batch) else batch.select(admitted)
-            self._log(Learned(logged, at))
-            for rows in runs(logged, np.arange(len(admitted))):
-                for row, told in self._lessons(logged, rows, at):
-                    yield int(admitted[row]), told
-        for row, name in screened.duplicate_of.items():
-            yield row, Repeated(name)
-
-    def _lessons(self, batch: Batch, rows: Rows, at: float) -> Iterator[tuple[int, Told]]:
-        taught = self.classroom.learn(batch, rows, at, detailed=True)
-        self.totals.rows["learned"] += taught.learned
-        self.totals.rows["rejected"] += len(taught.refused)
-        self.totals.rows["failed"] += len(taught.failed)
-        self._note(taught.raised)
-        errors = dict([*taught.refused, *taught.failed])
-        yield from errors.items()
-        yield from ((each.row, each) for each in taught.lessons if each.row not in errors)
-
-    def turn(
-        self,
-        batch: Batch,
-        *,
-        at: float,
-        stream: Stream,
-        sequence: int,
-        skip_learned_dates: bool = False,
-        predictions: bool = False,
-    ) -> Turn:
-        """A stream's batch, for the log and then for the backlog. The event loop's thread."""
-        job = self.classroom.job(
-            batch, at=at, skip_learned_dates=skip_learned_dates, predictions=predictions
-        )
-        event = Streamed(
-            batch=job.batch,
-            at=at,
-            stream_id=stream.stream_id,
-            sequence=sequence,
-            skip_learned_dates=skip_learned_dates,
-            epoch=stream.epoch,
-        )
-        return Turn(event, job)
-
-    def step(self) -> bool:
-        """Learns a slice of the first batch in the backlog; returns whether that is done."""
-        turn = self.backlog.first
-        done = self.backlog.step()
-        if done:
-            self._note(turn.job.report.raised, turn.position)
-        return done
-
     # --- Reading ------------------------------------------------------------------------------
 
     def model(self, name: str) -> Model | None:
@@ -310,10 +239,6 @@ class Service:
     def _log(self, event: Event) -> None:
         """Returns once the event is durable; it has to be applied then, at once."""
         self.backlog.event = self.store.append([event], self.backlog.progress)
-
-    def _note(self, raised: Mapping[int, str], position: int = 0) -> None:
-        if raised:
-            self.store.note(Raised(position or self.backlog.event, raised))
 
     def _changed(self, taught: Taught) -> None:
         if self.listeners:

@@ -122,7 +122,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         return await self._worker.together(self._learn, batch)
 
     def _learn(self, batches: list[Batch]) -> Iterator[tuple[int, pb.LearnResponse | Refusal]]:
-        for number, outcome in self._service.learn_together(batches, time.time()):
+        for number, outcome in self._service.schooling.learn_together(batches, time.time()):
             yield number, encode.told(outcome, self._service)
 
     def StreamLearn(

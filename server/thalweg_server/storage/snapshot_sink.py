@@ -5,6 +5,7 @@ A ZIP file has a CRC-32 per member, and any tool can look into it. `numpy.load` 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 from collections.abc import Callable, Mapping
@@ -48,7 +49,7 @@ class SnapshotSink:
     def array(self, name: str, values: NDArray[Any]) -> None:
         """See `Sink.array`."""
         header = io.BytesIO()
-        whole = np.ascontiguousarray(values)
+        whole = np.asarray(values, order="C")
         np.lib.format.write_array_header_1_0(
             header, np.lib.format.header_data_from_array_1_0(whole)
         )
@@ -80,6 +81,11 @@ class SnapshotSink:
         manifest = Manifest(progress, dict(versions), created, members, self._dumps)
         self._member(MANIFEST, manifest.to_json())
         self._zip.close()
+
+    def close(self) -> None:
+        """Gives up what is not finished; idempotent."""
+        with contextlib.suppress(Exception):  # the file is of no use, whatever is written now
+            self._zip.close()
 
     def _copied(self, name: str, version: int) -> bytes | None:
         if self._previous is None:

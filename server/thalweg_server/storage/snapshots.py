@@ -44,7 +44,8 @@ class Snapshots:
     ) -> Path:
         """Writes a snapshot, reads it back, and only then gives it its name.
 
-        Nothing is left behind where anything raises.
+        One at a time. Nothing is left behind where anything raises; what a writer that was killed
+        has left goes first, for the disk may have no room for both.
 
         Args:
             progress: how far the log is applied.
@@ -60,9 +61,12 @@ class Snapshots:
         """
         path = self.folder / name_of(progress)
         unfinished = self.folder / f"{UNFINISHED}{path.name}"
+        self._sweep()
         try:
-            with unfinished.open("wb") as file:
-                sink = SnapshotSink(file, _source(previous))
+            with (
+                unfinished.open("wb") as file,
+                contextlib.closing(SnapshotSink(file, _source(previous))) as sink,
+            ):
                 freeze(sink)
                 sink.finish(progress, self._versions, created)
                 file.flush()
@@ -111,10 +115,16 @@ class Snapshots:
         Not while one is being written. Returns those that are kept, the newest first.
         """
         kept = self.newest()
-        for path in (*kept[keep:], *self.folder.glob(f"{UNFINISHED}*")):
+        for path in kept[keep:]:
             path.unlink(missing_ok=True)
+        self._sweep()
         self._sync()
         return kept[:keep]
+
+    def _sweep(self) -> None:
+        """Deletes what interrupted writers have left."""
+        for path in self.folder.glob(f"{UNFINISHED}*"):
+            path.unlink(missing_ok=True)
 
     def _sync(self) -> None:
         """Has the disk know the folder as it is now."""

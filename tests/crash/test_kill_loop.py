@@ -1,0 +1,93 @@
+"""A server that is killed again and again, under load, beside a bare River loop.
+
+More kills: THALWEG_KILLS=300 pytest tests/crash/test_kill_loop.py
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crash.host import Host, hosting
+from tests.crash.load import Load
+from tests.crash.reference import upload
+
+KILLS = int(os.environ.get("THALWEG_KILLS", "6"))
+SEED = int(os.environ.get("THALWEG_SEED", str(random.randrange(1_000_000))))
+
+REPLIES_MAX = 200
+"""Replies that a server lives for, at most."""
+
+
+def live_and_die(host: Host, load: Load, rng: random.Random, **orders: Any) -> None:
+    """Starts a server, compares what it knows with what was acknowledged, and kills it.
+
+    It is killed while it recovers, or at any moment of what it does for its clients.
+    """
+    acknowledged = Counter(load.acknowledged)
+    host.begin(**orders)
+    if rng.random() < 0.15:
+        time.sleep(rng.uniform(0.0, 0.8))
+    else:
+        host.ready()
+        with host.client() as client:
+            lost = load.lost(client, acknowledged)
+            assert lost == [], f"seed {load.seed}: {lost}"
+        load.wait_for(rng.randint(0, REPLIES_MAX))
+        time.sleep(rng.uniform(0.0, 0.005))
+    host.kill()
+
+
+def begun(host: Host, seed: int, **orders: Any) -> Load:
+    """Models on a server that is killed, and clients that wait for the next one."""
+    host.start(**orders)
+    with host.client() as client:
+        upload(client)
+    host.kill()
+    load = Load(host, seed)
+    load.start()
+    return load
+
+
+def check(host: Host, load: Load) -> None:
+    """Compares the server with River."""
+    with host.client() as client:
+        found = load.differences(client)
+    assert found == [], f"seed {load.seed}, {len(found)} differences: {found[:5]}"
+
+
+@pytest.mark.timeout(60 + 10 * KILLS)
+def test_a_server_that_is_killed_again_and_again_equals_river(tmp_path: Path) -> None:
+    """Whatever was acknowledged is learned, once and in order, and all scores and answers are
+    those of a server that was never killed.
+    """
+    rng = random.Random(SEED)
+    with hosting(tmp_path / "host") as host:
+        load = begun(host, SEED)
+        for _ in range(KILLS):
+            live_and_die(host, load, rng)
+        host.start()
+        load.finish()
+        check(host, load)
+        host.kill()
+        host.start()
+        check(host, load)
+        assert "snapshot=snapshot-" in host.logs, "no server began with a snapshot"
+        rows, kills = sum(load.acknowledged.values()), host.starts - 1
+        print(f"{kills} kills, {rows} rows, {len(host.snapshots)} snapshots", load.acknowledged, len(load.acks), sum(a.resumed for a in load.acks), sum(t.answer.duplicate for t in load.unary), sum(t.answer.duplicate for t in load.labelled), len(load.unary), len(load.labelled), host.logs.count("snapshot=None"), host.logs.count("info     ] snapshot "))
+
+
+def test_a_server_that_acknowledges_too_early_is_found_out(tmp_path: Path) -> None:
+    """The check of the check: buffered events are seen to be lost."""
+    rng = random.Random(SEED)
+    with hosting(tmp_path / "host", snapshot_learning_seconds=1e9) as host:
+        load = begun(host, SEED)
+        with pytest.raises(AssertionError, match="were acknowledged"):
+            for _ in range(10):
+                live_and_die(host, load, rng, buffered=True)
