@@ -45,7 +45,9 @@ def test_open_streams_get_their_last_ack_then_unavailable(
         busy(wire)
         thread = stopping(server)
         acks = stream.acks_until_refused("DRAINING")
-        assert [(ack.sequence, ack.learned) for ack in acks] == [(1, 30), (2, 30)][: len(acks)]
+        assert [ack.sequence for ack in acks] == [*range(1, len(acks) + 1)]
+        assert {ack.learned for ack in acks} == {30}
+        assert 1 <= len(acks) < 8
         for each in (idle, nameless):
             with refused("DRAINING") as seen:
                 each.receive()

@@ -144,7 +144,9 @@ def test_a_newer_stream_waits_for_the_batches_that_the_older_has_begun(regressio
         applied = new.open("s").last_applied_sequence
         assert wire.live("m").learned == 30 * applied
         acks = old.acks_until_refused("STREAM_FENCED")
-        assert [(ack.sequence, ack.learned) for ack in acks] == [(1, 30), (2, 30)][:applied]
+        assert [ack.sequence for ack in acks] == [*range(1, applied + 1)]
+        assert {ack.learned for ack in acks} == {30}
+        assert 1 <= applied < 8
         assert new.learn(numbered(1, 30)).duplicates == 30
         assert new.learn(numbered(applied + 1, 2)).learned == 2
     begun = [100.0 * n + i for n in range(1, applied + 1) for i in range(30)]

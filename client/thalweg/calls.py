@@ -4,6 +4,7 @@ it may be repeated. Both clients run these; neither builds a message itself."""
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date as Date
@@ -102,11 +103,12 @@ def predict(
 
 
 def learn(row: Row) -> Call[results.Learned]:
-    """Learn. Only an id makes it safe to repeat."""
+    """Learn. Only an id makes it safe to repeat, so that it has one in any case."""
     request = pb.LearnRequest()
     set_row(request, row)
-    repeatable = bool(row.request_id or row.prediction_id)
-    return Call("Learn", request, decode.learned, idempotent=repeatable)
+    if not (row.request_id or row.prediction_id):
+        request.request_id = uuid.uuid4().hex
+    return Call("Learn", request, decode.learned, idempotent=True)
 
 
 def predict_many(

@@ -124,8 +124,8 @@ class Client(ModelCalls):
     ) -> results.Learned:
         """Let every candidate predict, be scored against `target`, and learn.
 
-        With a `request_id` or a `prediction_id` it is repeated where the connection fails, and
-        counts once; without, it is raised, and whether it took effect is unknown.
+        It is repeated where the connection fails, and counts once: the server knows it by its id.
+        Where the first try took effect, the answer to the second is a `duplicate`.
 
         Args:
             model: name of the model; "" is enough with a `prediction_id`.
@@ -133,7 +133,8 @@ class Client(ModelCalls):
             features, text: what it goes with: feature name to value, or else a text.
             date: the day observed.
             prediction_id: score what was predicted under this id.
-            request_id: any text of your own that names this observation.
+            request_id: any text of your own that names this observation, for a later run that
+                sends it again. "" = a new one for this call.
 
         Raises:
             UnknownModel, UnknownPrediction, BadDate, BadTarget, BadFeature, BadRequest: nothing

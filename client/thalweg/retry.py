@@ -44,8 +44,17 @@ def is_safe(error: BaseException, *, idempotent: bool) -> bool:
     """
     if isinstance(error, Draining | Overloaded):
         return True
-    unavailable = isinstance(error, ThalwegError) and error.code is grpc.StatusCode.UNAVAILABLE
-    return unavailable and idempotent
+    return idempotent and isinstance(error, ThalwegError) and _lost_its_server(error)
+
+
+def _lost_its_server(error: ThalwegError) -> bool:
+    """Whether there is no connection, or it broke.
+
+    A call that comes in the moment in which a server stops is cancelled by gRPC there, without
+    a word; that a client was closed is said in its own.
+    """
+    cancelled = error.code is grpc.StatusCode.CANCELLED and str(error) == error.code.name
+    return cancelled or error.code is grpc.StatusCode.UNAVAILABLE
 
 
 def breaks_stream_only(error: ThalwegError) -> bool:

@@ -157,7 +157,8 @@ class Session:
         if opened is None or not self._cursor:
             raise Internal(f"an ack of batch {ack.sequence}, which was not sent")
         self._expected += 1
-        free_through = ack.durable_sequence if opened.durable else ack.sequence
+        # No further than acked: another batch, durable by now, still has its own ack to come.
+        free_through = min(ack.sequence, ack.durable_sequence if opened.durable else ack.sequence)
         while self._cursor and self._kept[0].sequence <= free_through:
             self._last_freed = self._kept.popleft().sequence
             self._cursor -= 1

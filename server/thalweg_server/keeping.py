@@ -92,6 +92,7 @@ class Keeper:
 
     def _done(self, result: Result) -> None:
         """The snapshotter's thread."""
+        kept = self._snapshots.prune(KEPT)
         if result.path is None:
             _log().error("snapshot failed", reason=result.error, log="left as it is")
             return
@@ -102,7 +103,6 @@ class Keeper:
             seconds=round(result.seconds, 3),
             hold_seconds=round(result.hold_seconds, 4),
         )
-        kept = self._snapshots.prune(KEPT)
         if len(kept) == KEPT:
             self._store.truncate(self._snapshots.progress(kept[-1]).batch)
 

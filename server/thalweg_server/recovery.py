@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,12 @@ def recover(service: Service, store: Store, snapshots: Snapshots) -> Recovered:
     one, or for the log alone where that is whole.
     """
     start = time.perf_counter()
-    snapshot, progress, problems = _begin(service, snapshots)
+    gc.disable()  # what comes back stays: collections would only go over it again and again
+    try:
+        snapshot, progress, problems = _begin(service, snapshots)
+    finally:
+        gc.freeze()
+        gc.enable()
     replay = Replay(service, progress)
     try:
         replay.run(store.entries(progress.batch))

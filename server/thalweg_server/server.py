@@ -45,7 +45,7 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 VERSIONS = {
     "python": ".".join(platform.python_version_tuple()[:2]),
-    **{name: version(name) for name in ("thalweg", "river", "numpy", "numba")},
+    **{name: version(name) for name in ("thalweg", "river", "numpy", "numba", "dill")},
 }
 """What a state is read and written by; another one might read another state."""
 

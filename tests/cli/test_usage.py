@@ -21,7 +21,7 @@ HEAVY = ("grpc", "numpy", "river", "rich", "pyarrow", "google.protobuf", "dill")
 def test_the_commands_are_those_of_the_contract() -> None:
     """In the order of a day's work; `health` is for health checks of containers."""
     first = "serve demo health init warmup upload download"
-    then = "delete predict learn stream models watch"
+    then = "delete predict learn stream models watch verify backup restore"
     assert list(cli.commands) == [*first.split(), *then.split()]
 
 

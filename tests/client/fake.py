@@ -33,6 +33,7 @@ class Fake(rpc.ForecasterServicer):
     failures: list[tuple[grpc.StatusCode, str, float | None]] = field(default_factory=list)
     stream_error: tuple[grpc.StatusCode, str] | None = None
     fail_at: int = 0
+    cancels: int = 0
 
     calls: list[str] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
@@ -87,6 +88,9 @@ class Fake(rpc.ForecasterServicer):
         self.calls.append(name)
         self.requests.append(request)
         self.metadata.append(dict(context.invocation_metadata()))
+        if self.cancels:
+            self.cancels -= 1
+            context.cancel()
         if self.failures:
             context.abort_with_status(rich_status(*self.failures.pop(0)))
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.client.conftest import AConnect, Connect, StartFake
 from thalweg import Retry
-from thalweg.errors import DeadlineExceeded, Draining, Overloaded, Unavailable
+from thalweg.errors import Cancelled, DeadlineExceeded, Draining, Overloaded, Unavailable
 
 UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, "", None)
 DRAINING = (grpc.StatusCode.UNAVAILABLE, "ERROR_REASON_DRAINING", None)
@@ -20,13 +20,13 @@ OVERLOADED = (grpc.StatusCode.RESOURCE_EXHAUSTED, "ERROR_REASON_OVERLOADED", 0.0
 SAFE = {
     "predict": lambda c: c.predict("m"),
     "predict with an id": lambda c: c.predict("m", prediction_id="p"),
+    "learn": lambda c: c.learn("m", 1.0),
     "learn with a request id": lambda c: c.learn("m", 1.0, request_id="r"),
     "learn with a prediction id": lambda c: c.learn("", 1.0, prediction_id="p"),
     "init": lambda c: c.init("regression"),
     "predict_many": lambda c: list(c.predict_many(["m"])),
 }
 UNSAFE = {
-    "learn": lambda c: c.learn("m", 1.0),
     "init with reset": lambda c: c.init("regression", reset=True),
     "upload": lambda c: c.upload_model("m", b"bytes"),
 }
@@ -42,6 +42,19 @@ def test_a_safe_call_is_repeated_over_a_bad_connection(
     assert len(server.fake.calls) == 3
 
 
+def test_a_repeated_learn_is_known_by_its_id(fake_server: StartFake, connect: Connect) -> None:
+    """Each call has one of its own, the same for all tries."""
+    server = fake_server(failures=[UNAVAILABLE])
+    client = connect(server)
+    client.learn("m", 1.0)
+    client.learn("m", 1.0)
+    client.learn("", 1.0, prediction_id="p")
+    first, again, other, predicted = [request.request_id for request in server.fake.requests]
+    assert first == again != other
+    assert len(first) == len(other) == 32
+    assert predicted == ""
+
+
 @pytest.mark.parametrize("call", UNSAFE.values(), ids=UNSAFE)
 def test_an_unsafe_call_is_not_repeated(
     fake_server: StartFake, connect: Connect, call: Callable[[Any], Any]
@@ -51,6 +64,26 @@ def test_an_unsafe_call_is_not_repeated(
     with pytest.raises(Unavailable):
         call(connect(server))
     assert len(server.fake.calls) == 1
+
+
+def test_a_call_that_a_stopping_server_cancels_is_repeated(
+    fake_server: StartFake, connect: Connect
+) -> None:
+    """As gRPC does with a call that comes in just then; no handler has seen it."""
+    server = fake_server(cancels=1)
+    connect(server).learn("m", 1.0)
+    assert len(server.fake.calls) == 2
+
+
+def test_a_call_that_this_client_cancels_is_not_repeated(
+    fake_server: StartFake, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing it ends calls for good."""
+    server = fake_server()
+    client = connect(server)
+    monkeypatch.setattr(server.fake, "_enter", lambda *_: client.close())
+    with pytest.raises(Cancelled):
+        client.predict("m")
 
 
 @pytest.mark.parametrize("failure", [DRAINING, OVERLOADED], ids=["draining", "overloaded"])
@@ -136,10 +169,10 @@ async def test_asyncio_repeats_alike(fake_server: StartFake, aconnect: AConnect)
     await client.predict("m")
     server.fake.failures = [UNAVAILABLE]
     with pytest.raises(Unavailable):
-        await client.learn("m", 1.0)
+        await client.upload_model("m", b"bytes")
     server.fake.failures = [UNAVAILABLE]
     assert [part.models async for part in client.predict_many(["a"])] == [("a",)]
-    assert server.fake.calls == ["Predict"] * 3 + ["Learn"] + ["PredictMany"] * 2
+    assert server.fake.calls == ["Predict"] * 3 + ["UploadModel"] + ["PredictMany"] * 2
 
 
 async def test_asyncio_keeps_deadlines(

@@ -12,9 +12,21 @@ import pytest
 
 import thalweg
 from tests.client.conftest import AConnect, Connect, StartFake
-from thalweg import Columns, Row
+from thalweg import Columns, Retry, Row
 from thalweg.errors import SequenceGap, StreamFenced, StreamForgotten, Unavailable
+from thalweg.session import Session, StreamSettings
+from thalweg.v1 import forecaster_pb2 as pb
 from thalweg_server.server import BackgroundServer
+
+SETTINGS = StreamSettings(
+    stream_id=None,
+    return_predictions=False,
+    skip_learned_dates=False,
+    batch_rows=None,
+    linger=None,
+    reconnect_timeout=60.0,
+    retry=Retry(),
+)
 
 
 def rows(count: int) -> list[Row]:
@@ -50,6 +62,30 @@ def test_a_lost_ack_is_made_up_for_without_learning_twice(
     assert sum(ack.rows for ack in acks) == 50
     assert learned(server) == list(range(50))
     assert server.fake.opened == 2
+
+
+def test_an_ack_that_says_more_is_durable_takes_no_ack_from_another_batch() -> None:
+    """A server that was killed knows both batches in flight, and says so with the first ack."""
+    session = Session(SETTINGS)
+    opened = pb.StreamOpened(durable=True, max_inflight_batches=8)
+    session.next_message()
+    session.receive(pb.StreamLearnResponse(opened=opened))
+    for _ in range(2):
+        session.put(pb.StreamLearnRequest())
+        session.next_message()
+    session.broken(Unavailable("killed"), 0.0)
+    opened.last_applied_sequence = opened.last_durable_sequence = 2
+    acks = []
+    for sequence in (1, 2):  # the second try breaks as well, after the first ack
+        session.connect()
+        session.next_message()
+        session.receive(pb.StreamLearnResponse(opened=opened))
+        while session.next_message() is not None:
+            pass
+        ack = pb.StreamAck(sequence=sequence, applied_sequence=2, durable_sequence=2, duplicates=3)
+        acks.append(session.receive(pb.StreamLearnResponse(ack=ack)))
+        session.broken(Unavailable("cut"), 0.0)
+    assert [(ack.sequence, ack.resumed) for ack in acks if ack] == [(1, True), (2, True)]
 
 
 def test_batches_not_applied_are_sent_again(fake_server: StartFake, connect: Connect) -> None:

@@ -66,7 +66,7 @@ def serve(orders: Orders, announcement: Connection, log: Path) -> None:
         server.SqliteStore = buffered.BufferedStore  # type: ignore[misc]
     if orders.file_bytes_max:
         resource.setrlimit(resource.RLIMIT_FSIZE, (orders.file_bytes_max, orders.file_bytes_max))
-    settings = {"snapshot_learning_seconds": 0.05, "snapshot_pause_seconds": 0.2} | orders.settings
+    settings = {"snapshot_learning_seconds": 0.03, "snapshot_pause_seconds": 0.1} | orders.settings
     config = Config(
         port=orders.port,
         metrics_port=0,

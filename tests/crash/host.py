@@ -17,6 +17,7 @@ from typing import Any
 
 import thalweg
 from tests.crash import child
+from thalweg_server.storage.snapshots import UNFINISHED
 
 STOP_SECONDS_MAX = 60.0
 """Within this a process that was told to stop has stopped, or hangs."""
@@ -24,7 +25,11 @@ STOP_SECONDS_MAX = 60.0
 PATIENT = thalweg.Retry(attempts=100, first_delay=0.01, longest_delay=0.1)
 """Tries again until a killed server is back."""
 
-QUICK = (("grpc.min_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 100))
+QUICK = (
+    ("grpc.initial_reconnect_backoff_ms", 10),
+    ("grpc.min_reconnect_backoff_ms", 10),
+    ("grpc.max_reconnect_backoff_ms", 100),
+)
 """How soon gRPC looks for a killed server again."""
 
 _servers = multiprocessing.get_context("forkserver")
@@ -106,9 +111,14 @@ class Host:
         return "".join(path.read_text() for path in sorted(self._folder.glob("*.log")))
 
     @property
-    def snapshots(self) -> list[Path]:
-        """Files in the folder of snapshots, unfinished ones too."""
-        return list((self.data_dir / "snapshots").iterdir())
+    def snapshots_taken(self) -> int:
+        """Snapshots that the last server said it has taken."""
+        return self.log.count("file=snapshot-")
+
+    @property
+    def unfinished(self) -> list[Path]:
+        """Snapshots that are being written, or were when the server was killed."""
+        return list((self.data_dir / "snapshots").glob(f"{UNFINISHED}*"))
 
     def client(self, address: str = "") -> thalweg.Client:
         """A client that goes on trying until the server is back."""

@@ -70,9 +70,9 @@ class Load:
     _events: int = 0
     _over: bool = False
 
-    def start(self) -> None:
-        """Lets the clients go."""
-        for work in (self._stream, self._learn, self._label):
+    def start(self, *, labels: bool = True) -> None:
+        """Lets the clients go; without `labels` the third one stays at home."""
+        for work in (self._stream, self._learn, *([self._label] if labels else [])):
             thread = threading.Thread(target=self._guarded, args=(work,), daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -107,6 +107,14 @@ class Load:
             for place in range(BATCH_ROWS)
             for name in [rng.choice(names)]
         ]
+
+    def __str__(self) -> str:
+        resumed = sum(ack.resumed for ack in self.acks)
+        again = sum(told.answer.duplicate for told in (*self.unary, *self.labelled))
+        return (
+            f"{len(self.acks)} batches ({resumed} resumed), {len(self.unary)} Learns and "
+            f"{len(self.labelled)} delayed labels ({again} repeated)"
+        )
 
     def acked(self) -> list[Row]:
         """All rows of the stream that were acknowledged, in order."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import apsw
 
-from thalweg_server.core.service import Service
+from thalweg_server.core.schooling import Schooling
 from thalweg_server.storage.log import LogFile
 from thalweg_server.storage.snapshot_sink import SnapshotSink
 from thalweg_server.storage.sqlite import SqliteStore
@@ -63,22 +63,22 @@ def _after_commit(due: Due, die: Callable[[], NoReturn]) -> None:
 
 
 def _after_apply(due: Due, die: Callable[[], NoReturn]) -> None:
-    step, learn_together = Service.step, Service.learn_together
+    step, learn_together = Schooling.step, Schooling.learn_together
 
-    def dying_step(self: Service) -> bool:
+    def dying_step(self: Schooling) -> bool:
         done = step(self)
         if done and due():
             die()
         return done
 
-    def dying_together(self: Service, batches: Any, at: float) -> Iterator[Any]:
+    def dying_together(self: Schooling, batches: Any, at: float) -> Iterator[Any]:
         told = list(learn_together(self, batches, at))
         if due():
             die()
         yield from told
 
-    Service.step = dying_step  # type: ignore[method-assign]
-    Service.learn_together = dying_together  # type: ignore[method-assign]
+    Schooling.step = dying_step  # type: ignore[method-assign]
+    Schooling.learn_together = dying_together  # type: ignore[method-assign]
 
 
 def _mid_snapshot(due: Due, die: Callable[[], NoReturn]) -> None:

@@ -72,11 +72,28 @@ def back(event: Event) -> Event:
     return decode(encoded.kind, encoded.body, encoded.names)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(batches(), st.floats(allow_nan=False))
 def test_a_batch_is_the_same_again(batch: Batch, at: float) -> None:
     """Whatever learning sees of a batch is the same to the bit, kinds included."""
     event = Learned(batch, at)
+    assert plain(back(event)) == plain(event)
+
+
+@pytest.mark.parametrize(
+    "value", [-0.0, 0.5, 127.0, -129.0, 2.0**31, -(2.0**31), 1e300, math.inf, math.nan]
+)
+@pytest.mark.parametrize("listed", [False, True], ids=["array", "list"])
+def test_one_odd_target_among_small_ones_is_kept(value: float, listed: bool) -> None:
+    """What fits no smaller type, or is no whole number, is the same again to the bit."""
+    targets = np.array([*range(20), value])
+    batch = Batch(
+        names=NAMES,
+        index=np.arange(21, dtype=np.int32),
+        days=np.full(21, NO_DAY, np.int32),
+        targets=targets.tolist() if listed else targets,
+    )
+    event = Learned(batch, 0.0)
     assert plain(back(event)) == plain(event)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import re
 import shutil
@@ -159,6 +160,40 @@ def test_an_event_that_cannot_be_written_ends_the_log(tmp_path: Path) -> None:
     store.close()
 
 
+def test_whoever_raises_when_told_ends_the_log(tmp_path: Path) -> None:
+    """That is a failure like any other, reported once; nobody behind waits for ever."""
+    failures: list[Exception] = []
+    store, told = SqliteStore(tmp_path, on_failure=failures.append), []
+
+    def raises(_: int | None) -> None:
+        raise ValueError("a mistake")
+
+    store.submit(streamed(), raises)
+    store.submit(streamed(), raises)
+    store.submit(streamed(), told.append)
+    with pytest.raises(StorageFailed, match="a mistake"):
+        store.append([learned()], PROGRESS)
+    store.close()
+    assert told == [None]
+    assert len(failures) == 1
+
+
+def test_checkpoints_are_the_stores_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite would make them itself, and say nothing where a sync fails."""
+    payload = random.Random(1).randbytes(9_000_000)
+    upload = dataclasses.replace(one_of_each()[2], payload=payload)  # 2,200 pages
+    sizes = []
+    for pages in (10_000, 1_000):
+        monkeypatch.setattr(log, "CHECKPOINT_PAGES", pages)
+        store = SqliteStore(tmp_path / str(pages))
+        store.append([upload], PROGRESS)
+        store.append([learned()], PROGRESS)
+        sizes.append((tmp_path / str(pages) / FILE).stat().st_size)
+        store.close()
+    assert sizes[0] < 1_000_000
+    assert sizes[1] > 9_000_000
+
+
 class TestTruncation:
     """What a snapshot holds is forgotten."""
 
@@ -170,6 +205,7 @@ class TestTruncation:
         store = SqliteStore(tmp_path)
         store.append([learned(number) for number in range(50)], PROGRESS)
         store.truncate(41)
+        store.truncate(3)  # takes nothing back
         for number in range(50, 70):  # each makes room for a step
             store.append([learned(number)], PROGRESS)
         store.close()
@@ -207,14 +243,22 @@ class TestNames:
         """The same object or an equal one, now or after a restart; all get one object back."""
         written(tmp_path, 5)
         store = SqliteStore(tmp_path)
-        store.append([streamed(names=Names(streamed().batch.names))], PROGRESS)
-        store.append([streamed()], PROGRESS)
+        equal = [streamed(names=Names(streamed().batch.names)) for _ in range(3)]
+        store.append(equal[:1], PROGRESS)
+        store.append([streamed(), *equal[1:]], PROGRESS)
         store.close()
         assert lists_stored(tmp_path) == 1
         store = SqliteStore(tmp_path)
         entries = [entry.event for entry in store.entries(1)]
         assert len({id(e.batch.names) for e in entries if isinstance(e, Streamed)}) == 1
         store.close()
+
+    def test_equal_lists_of_one_commit_are_stored_once(self, tmp_path: Path) -> None:
+        """Two streams may bring a new list at the same time."""
+        store = SqliteStore(tmp_path)
+        store.append([streamed(names=Names(streamed().batch.names)) for _ in range(2)], PROGRESS)
+        store.close()
+        assert lists_stored(tmp_path) == 1
 
     def test_a_list_that_another_store_knows_is_stored_all_the_same(self, tmp_path: Path) -> None:
         """What one store keeps a list under means nothing to another."""

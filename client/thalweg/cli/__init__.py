@@ -1,4 +1,4 @@
-"""The command line: `thalweg serve`, and a command for every call of the client.
+"""The command line: `thalweg serve`, commands for its data, and one for every call of the client.
 
 Importing this package loads click and nothing else: each command imports what it needs when it
 runs, so that `thalweg --help` answers at once and the client's commands need no River.
@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from thalweg.cli.ask import learn, predict
+from thalweg.cli.data import backup, restore, verify
 from thalweg.cli.demo import demo
 from thalweg.cli.group import Group, print_version
 from thalweg.cli.health import health
@@ -37,6 +38,9 @@ COMMANDS = (
     stream,
     models,
     watch,
+    verify,
+    backup,
+    restore,
 )
 
 

@@ -64,7 +64,7 @@ def _config(flavor: str | None, settings: dict[str, Any]) -> Config:
         from thalweg_server.config import Config  # noqa: PLC0415 - it may not be installed
         from thalweg_server.core.observation import Flavor  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise _incomplete(error) from error
+        raise incomplete(error) from error
     return Config(flavor=Flavor(flavor) if flavor else None, **settings)
 
 
@@ -72,11 +72,11 @@ def _run(config: Config, *, as_json: bool) -> int:
     try:
         from thalweg_server.__main__ import run  # noqa: PLC0415 - it loads River
     except ModuleNotFoundError as error:
-        raise _incomplete(error) from error
+        raise incomplete(error) from error
     return run(config, as_json=as_json)
 
 
-def _incomplete(error: ModuleNotFoundError) -> Exception:
+def incomplete(error: ModuleNotFoundError) -> Exception:
     """Return what to say where the server cannot be loaded: a package is missing, or it is ours."""
     if error.name is None or error.name.startswith("thalweg."):
         return error

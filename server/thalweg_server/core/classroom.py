@@ -70,6 +70,7 @@ class Classroom:
         batch: Batch,
         *,
         at: float,
+        pace: Pace | None = None,
         skip_learned_dates: bool = False,
         predictions: bool = False,
     ) -> BatchJob:
@@ -78,6 +79,7 @@ class Classroom:
         Args:
             batch: as it came.
             at: when, in seconds since the epoch.
+            pace: what sized slices of batches like this; None = it has to be found out.
             skip_learned_dates: whether a row is a duplicate where its model knows the day.
             predictions: whether the report is to say what callers would have got.
         """
@@ -85,7 +87,7 @@ class Classroom:
             batch=self.prepared(batch),
             admission=lambda: self.admission(skip_learned_dates=skip_learned_dates),
             learn=lambda batch, rows: self.learn(batch, rows, at),
-            pace=Pace(self.tempo),
+            pace=pace or Pace(self.tempo),
             errors_listed_max=self.limits.errors_listed_max,
             totals=self.registry.roster.totals,
             predictions=predictions,

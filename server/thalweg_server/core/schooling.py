@@ -81,7 +81,11 @@ class Schooling:
     ) -> Turn:
         """A stream's batch, for the log and then for the backlog. The event loop's thread."""
         job = self.classroom.job(
-            batch, at=at, skip_learned_dates=skip_learned_dates, predictions=predictions
+            batch,
+            at=at,
+            pace=stream.pace,
+            skip_learned_dates=skip_learned_dates,
+            predictions=predictions,
         )
         event = Streamed(
             batch=job.batch,

@@ -81,7 +81,7 @@ class Service:
         self.registry = Registry(engine, Roster(self.board, self.totals), self.judge, limits)
         self.ledger = Ledger(limits)
         self.tempo = Tempo(clock, limits.slice_seconds, limits.slice_seconds_between_calls)
-        self.streams = Streams(limits)
+        self.streams = Streams(limits, self.tempo)
         self.backlog = Backlog(self.streams)
         self.catalogue = Catalogue(self.registry, engine, self.judge, self.board)
         self.oracle = Oracle(self.registry, engine, limits)

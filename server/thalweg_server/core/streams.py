@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from thalweg_server.core.errors import SequenceGap, StreamFenced
 from thalweg_server.core.limits import Limits
+from thalweg_server.core.pace import Pace, Tempo
 from thalweg_server.core.validation import shown
 
 
@@ -19,11 +20,13 @@ class Stream:
         logged: sequence of the last batch that was taken in; when a stream is opened, all of
             these are applied.
         epoch: which initialisation of the server it belongs to.
+        pace: sizes slices; one batch of a stream is much like the next.
     """
 
     stream_id: str
     logged: int
     epoch: int
+    pace: Pace
     fenced: bool = False
 
     def check(self) -> None:
@@ -61,22 +64,27 @@ class Watermark:
 class Streams:
     """Watermarks by stream id, kept for `ids_kept_seconds` after their last use.
 
+    Args:
+        limits: for how long.
+        tempo: of what streams teach.
+
     Attributes:
         marks: by stream id, the one used longest ago first.
         epoch: how many times the server was initialised.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, tempo: Tempo) -> None:
         self.marks: OrderedDict[str, Watermark] = OrderedDict()
         self.epoch = 0
         self._limits = limits
+        self._tempo = tempo
         self._open: dict[str, Stream] = {}
         self._anonymous: list[Stream] = []
 
     def open(self, stream_id: str, at: float) -> Stream:
         """A stream that goes on where the last of its id ended, which it fences."""
         mark = self.marks.get(stream_id)
-        stream = Stream(stream_id, mark.applied if mark else 0, self.epoch)
+        stream = Stream(stream_id, mark.applied if mark else 0, self.epoch, Pace(self._tempo))
         if not stream_id:
             self._anonymous.append(stream)
             return stream

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from thalweg_server.core.observation import Names
 
-LISTS_MAX = 16
-"""Lists that are kept: a day of a large fleet takes a few batches."""
+NAMES_MAX = 200_000
+"""Names in the lists that are kept: a day of a large fleet, in however small batches."""
 
 
 @dataclass(slots=True)
@@ -18,14 +18,16 @@ class KnownNames:
     """
 
     _lists: dict[tuple[int, str], Names] = field(default_factory=dict)
+    _names: int = 0
 
     def same(self, names: Names) -> Names:
         """The list of these names that came before, else this one."""
         key = (len(names), names[0] if names else "")
         known = self._lists.pop(key, None)
+        self._names += len(names) if known is None else 0
         if known is None or known != names:
             known = names
         self._lists[key] = known  # the newest last
-        while len(self._lists) > LISTS_MAX:
-            del self._lists[next(iter(self._lists))]
+        while self._names > NAMES_MAX and len(self._lists) > 1:
+            self._names -= len(self._lists.pop(next(iter(self._lists))))
         return known

@@ -21,8 +21,8 @@ from thalweg_server.worker import Worker
 INFLIGHT_BATCHES = 8
 """Batches worth keeping in flight: enough to hide a round trip behind the learning."""
 
-BEGUN_MAX = 2
-"""Batches of a stream under way: the next one is logged while one is learned."""
+BEGUN_MAX = 4
+"""Batches of a stream under way: while one is learned, the next ones share a commit."""
 
 TakeOver: TypeAlias = Callable[[str, "Session"], Awaitable[None]]
 

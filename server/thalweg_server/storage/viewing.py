@@ -18,12 +18,15 @@ from thalweg_server.storage.schema import BUSY_MS_MAX, keep_as_is, reading
 from thalweg_server.storage.snapshots import FOLDER, Snapshots
 from thalweg_server.storage.sqlite import FILE
 
+OPENINGS_MAX = 3
+"""A server that stops just now takes files away that were there to be opened."""
+
 Stamp = dict[str, tuple[int, int, int]]
 
 
 @contextmanager
 def viewed(file: Path) -> Iterator[apsw.Connection]:
-    """A connection in one read transaction: what is there at its first read, whatever comes later.
+    """A connection in one read transaction: it sees what is there now, whatever comes later.
 
     While it lasts, a server's write-ahead log grows. Where nobody writes when it begins, nothing
     keeps a server from beginning; then what is read may be a mixture, and `stamp` has changed.
@@ -36,16 +39,8 @@ def viewed(file: Path) -> Iterator[apsw.Connection]:
         OSError: it cannot be opened.
     """
     with reading(file):
-        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        address, alone = _address(file)
-        connection = apsw.Connection(address, flags=flags)
+        connection = _open(file)
         try:
-            keep_as_is(connection)
-            connection.set_busy_timeout(BUSY_MS_MAX)
-            connection.execute("PRAGMA cell_size_check=ON")
-            if alone:  # the index of the write-ahead log is then made in memory
-                connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
-            connection.execute("BEGIN")
             yield connection
         finally:
             connection.close()
@@ -84,6 +79,29 @@ def need_log(folder: Path) -> Path:
     if snapshots_of(folder):
         raise CorruptStorage(f"{file} is missing, and there are snapshots: restore a backup")
     raise FileNotFoundError(f"{folder} is no data directory: there is no {FILE} in it")
+
+
+def _open(file: Path, attempts: int = OPENINGS_MAX) -> apsw.Connection:
+    address, alone = _address(file)
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    connection = apsw.Connection(address, flags=flags)
+    try:
+        keep_as_is(connection)
+        connection.set_busy_timeout(BUSY_MS_MAX)
+        connection.execute("PRAGMA cell_size_check=ON")
+        if alone:  # the index of the write-ahead log is then made in memory
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except (apsw.CantOpenError, apsw.ReadOnlyError):
+        connection.close()
+        if attempts == 1:
+            raise
+        return _open(file, attempts - 1)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _address(file: Path) -> tuple[str, bool]:
