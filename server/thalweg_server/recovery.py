@@ -14,7 +14,7 @@ from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.events import Progress
 from thalweg_server.core.freezing import thaw
 from thalweg_server.core.ports import NotReady, Source, Store
-from thalweg_server.core.replay import Replay
+from thalweg_server.core.replay import Guard, Replay
 from thalweg_server.core.service import Service
 from thalweg_server.storage.snapshots import Snapshots
 
@@ -34,7 +34,7 @@ class Recovered:
     seconds: float
 
 
-def recover(service: Service, store: Store, snapshots: Snapshots) -> Recovered:
+def recover(service: Service, store: Store, snapshots: Snapshots, guard: Guard) -> Recovered:
     """Fills an empty service. Raises CorruptStorage: the server must not start.
 
     A snapshot is a cache: one that is damaged or of another version is passed over for an older
@@ -47,7 +47,7 @@ def recover(service: Service, store: Store, snapshots: Snapshots) -> Recovered:
     finally:
         gc.freeze()
         gc.enable()
-    replay = Replay(service, progress)
+    replay = Replay(service, progress, guard)
     try:
         replay.run(store.entries(progress.batch))
     except CorruptStorage as problem:

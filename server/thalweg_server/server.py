@@ -26,6 +26,7 @@ from thalweg_server.engines.compiled.cache import KernelCache
 from thalweg_server.engines.compiled.fleet import Fleets
 from thalweg_server.engines.compiled.scoring import compiled_tally
 from thalweg_server.engines.river import RiverEngine
+from thalweg_server.guarding import FileGuard
 from thalweg_server.keeping import Keeper
 from thalweg_server.recovery import recover
 from thalweg_server.rpc.servicer import Forecaster
@@ -157,9 +158,10 @@ class Server:
     async def _recover(self) -> None:
         """In a thread of its own: nobody else has the models yet."""
         if self.config.data_dir is not None:
-            snapshots = Snapshots(self.config.data_dir, VERSIONS)
+            folder = self.config.data_dir
+            snapshots = Snapshots(folder, VERSIONS)
             recovered = await asyncio.to_thread(
-                lambda: recover(self.service, self._store, snapshots)
+                lambda: recover(self.service, self._store, snapshots, FileGuard(folder))
             )
             self.keeper = Keeper(
                 self.service,

@@ -25,7 +25,8 @@ from thalweg.cli import cli
 from thalweg_server import keeping
 from thalweg_server.config import Config
 from thalweg_server.core.observation import Flavor
-from thalweg_server.server import BackgroundServer
+from thalweg_server.server import VERSIONS, BackgroundServer
+from thalweg_server.storage.checking import check
 
 BATCH = 10
 LOG = "log.sqlite"
@@ -88,8 +89,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
             client.upload_model("milk", mean())
             for number in range(100):
                 list(client.stream_learn(sales(50), stream_id=f"s{number}", batch_rows=BATCH))
-                found = facts("verify", folder)
-                if found["log"]["first"] > 1:
+                if (check(folder, VERSIONS).log.first or 0) > 1:
                     break
                 time.sleep(0.05)
     found = facts("verify", folder)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
 
 import thalweg
 from tests.crash.host import Host
-from tests.crash.reference import DAY, MODELS, Reference, best, same, values
+from tests.crash.reference import DAY
 from thalweg import Columns, Row
 from thalweg.errors import DeadlineExceeded, Unavailable
 from thalweg.results import Ack, Learned, Predicted
@@ -46,6 +48,8 @@ class Told:
 class Load:
     """Three clients of a server: one streams, one calls Learn, one predicts and labels later.
 
+    A context manager: leaving it ends them, whatever they are at.
+
     Args:
         host: whose server.
         seed: of all values.
@@ -66,14 +70,33 @@ class Load:
     acknowledged: Counter[str] = field(default_factory=Counter)
     _errors: list[BaseException] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
+    _clients: list[thalweg.Client] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _events: int = 0
     _over: bool = False
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over = True
+        for client in self._clients:
+            client.close()
+        for thread in self._threads:
+            thread.join()
+
     def start(self, *, labels: bool = True) -> None:
         """Lets the clients go; without `labels` the third one stays at home."""
         for work in (self._stream, self._learn, *([self._label] if labels else [])):
-            thread = threading.Thread(target=self._guarded, args=(work,), daemon=True)
+            self._clients.append(self.host.client())
+            thread = threading.Thread(
+                target=self._guarded, args=(work, self._clients[-1]), daemon=True
+            )
             self._threads.append(thread)
             thread.start()
 
@@ -122,20 +145,18 @@ class Load:
 
     # The clients.
 
-    def _stream(self) -> None:
-        with self.host.client() as client:
-            acks = client.stream_learn(
-                self._source(),
-                stream_id="the stream",
-                batch_rows=BATCH_ROWS,
-                return_predictions=True,
-                reconnect_timeout=60.0,
-            )
-            for ack in acks:
-                with self._changed:
-                    models = [row.model for row in self.rows(len(self.acks))]
-                    self.acks.append(ack)
-                    self._note(models)
+    def _stream(self, client: thalweg.Client) -> None:
+        acks = client.stream_learn(
+            self._source(),
+            stream_id="the stream",
+            batch_rows=BATCH_ROWS,
+            return_predictions=True,
+            reconnect_timeout=60.0,
+        )
+        for ack in acks:
+            models = [row.model for row in self.rows(len(self.acks))]
+            self.acks.append(ack)
+            self._told(models)
 
     def _source(self) -> Iterator[Any]:
         while not self._over:
@@ -146,38 +167,35 @@ class Load:
             else:
                 yield from rows
 
-    def _learn(self) -> None:
+    def _learn(self, client: thalweg.Client) -> None:
         rng = random.Random(f"{self.seed} unary")
-        with self.host.client() as client:
-            while not self._over:
-                number = len(self.unary)
-                row = Row(
-                    model=rng.choice(("unary", "unary", "both")),
-                    target=-1.0 - number / 8,
-                    features=_features(rng),
-                    request_id=f"observation {number}",
-                )
-                answer = self._learned(client, row)
-                self.unary.append(Told(row, answer))
-                self._told([row.model])
-                if number % 5 == 4:
-                    again = self.unary[rng.randrange(number)]
-                    assert self._learned(client, again.row).duplicate
+        while not self._over:
+            number = len(self.unary)
+            row = Row(
+                model=rng.choice(("unary", "unary", "both")),
+                target=-1.0 - number / 8,
+                features=_features(rng),
+                request_id=f"observation {number}",
+            )
+            self.unary.append(Told(row, self._learned(client, row)))
+            self._told([row.model])
+            if number % 5 == 4:
+                again = self.unary[rng.randrange(number)].row
+                assert self._learned(client, again).duplicate, again
 
-    def _label(self) -> None:
+    def _label(self, client: thalweg.Client) -> None:
         rng = random.Random(f"{self.seed} labelled")
         waiting: list[tuple[Row, Predicted]] = []
-        with self.host.client() as client:
-            while not self._over or waiting:
-                if not self._over:
-                    number = len(self.labelled) + len(waiting)
-                    waiting.append(self._predicted(client, number, rng))
-                    self._told([])
-                if self._over or len(waiting) == PENDING:
-                    row, asked = waiting.pop(0)
-                    answer = self._learned(client, row, by_prediction=True)
-                    self.labelled.append(Told(row, answer, asked))
-                    self._told(["labelled"])
+        while not self._over or waiting:
+            if not self._over:
+                number = len(self.labelled) + len(waiting)
+                waiting.append(self._predicted(client, number, rng))
+                self._told([])
+            if self._over or len(waiting) == PENDING:
+                row, asked = waiting.pop(0)
+                learn = partial(client.learn, "", row.target, prediction_id=row.prediction_id)
+                self.labelled.append(Told(row, _answered(learn), asked))
+                self._told(["labelled"])
 
     def _predicted(
         self, client: thalweg.Client, number: int, rng: random.Random
@@ -188,36 +206,22 @@ class Load:
             features=_features(rng),
             prediction_id=f"prediction {number}",
         )
-        asked = _answered(
-            lambda: client.predict(
-                row.model, row.features, prediction_id=row.prediction_id, all_candidates=True
-            )
-        )
-        return row, asked
+        ask = partial(client.predict, row.model, row.features, all_candidates=True)
+        return row, _answered(partial(ask, prediction_id=row.prediction_id))
 
-    def _learned(
-        self, client: thalweg.Client, row: Row, *, by_prediction: bool = False
-    ) -> Learned:
-        if by_prediction:
-            return _answered(
-                lambda: client.learn("", row.target, prediction_id=row.prediction_id)
-            )
-        return _answered(
-            lambda: client.learn(row.model, row.target, row.features, request_id=row.request_id)
-        )
+    def _learned(self, client: thalweg.Client, row: Row) -> Learned:
+        learn = partial(client.learn, row.model, row.target, row.features)
+        return _answered(partial(learn, request_id=row.request_id))
 
     def _told(self, models: Iterable[str]) -> None:
         with self._changed:
-            self._note(models)
+            self.acknowledged.update(models)
+            self._events += 1
+            self._changed.notify_all()
 
-    def _note(self, models: Iterable[str]) -> None:
-        self.acknowledged.update(models)
-        self._events += 1
-        self._changed.notify_all()
-
-    def _guarded(self, work: Callable[[], None]) -> None:
+    def _guarded(self, work: Callable[[thalweg.Client], None], client: thalweg.Client) -> None:
         try:
-            work()
+            work(client)
         except BaseException as error:
             self._over = True
             with self._changed:
@@ -227,98 +231,6 @@ class Load:
     def _raise(self) -> None:
         if self._errors:
             raise self._errors[0]
-
-    # What must be true.
-
-    def lost(self, client: thalweg.Client, acknowledged: Counter[str]) -> list[str]:
-        """Models that have learned less than was acknowledged at some time."""
-        found = {model: client.get_model(model).learned for model in acknowledged}
-        return [
-            f"{model}: {count} observations were acknowledged, {found[model]} are learned"
-            for model, count in acknowledged.items()
-            if found[model] < count
-        ]
-
-    def differences(self, client: thalweg.Client) -> list[str]:
-        """All that the server or its replies say otherwise than River."""
-        models = {name: Reference(name) for name in MODELS}
-        found = self._check_acks() + self._learn_both(models["both"], client)
-        found += self._learn_streamed(models)
-        for told in self.unary:
-            if told.row.model == "unary":
-                found += _replied(told, models["unary"].learn(told.row), models["unary"].learned)
-        found += self._learn_labelled(models["labelled"])
-        for reference in models.values():
-            found += reference.differences(client)
-        return found
-
-    def _check_acks(self) -> list[str]:
-        found = []
-        if [ack.sequence for ack in self.acks] != list(range(1, self.batches + 1)):
-            found.append(f"{self.batches} batches were sent, {len(self.acks)} were acknowledged")
-        for ack in self.acks:
-            learned, duplicates = (0, BATCH_ROWS) if ack.resumed else (BATCH_ROWS, 0)
-            if (ack.learned, ack.duplicates, ack.error_count) != (learned, duplicates, 0):
-                found.append(f"batch {ack.sequence} has {ack}")
-        return found
-
-    def _learn_streamed(self, models: dict[str, Reference]) -> list[str]:
-        found = []
-        for number, ack in enumerate(self.acks):
-            for place, row in enumerate(self.rows(number)):
-                if row.model == "both":  # see below
-                    continue
-                reference = models[row.model]
-                ranking = reference.ranking
-                expected = best(reference.learn(row), ranking)
-                if not ack.resumed and not same(ack.predictions[place], expected):
-                    said = ack.predictions[place]
-                    found.append(f"{row} was predicted as {said}, by River as {expected}")
-        return found
-
-    def _learn_both(self, reference: Reference, client: thalweg.Client) -> list[str]:
-        """Teaches what two clients taught, in the order in which the server remembers it."""
-        streamed = [row for row in self.acked() if row.model == "both"]
-        unary = [told.row for told in self.unary if told.row.model == "both"]
-        rows = {row.target: row for row in (*streamed, *unary)}
-        memory = client.download_model("both", candidate="memory", load=True)
-        order = [target for _, target in memory.seen]
-        found = []
-        for sent in (streamed, unary):
-            targets = [row.target for row in sent]
-            if [target for target in order if target in set(targets)] != targets:
-                found.append("both: the rows of a client are not learned once and in order")
-        if len(order) != len(rows):
-            found.append(f"both: {len(rows)} rows were sent, {len(order)} learned")
-        for target in order:
-            reference.learn(rows[target])
-        return found
-
-    def _learn_labelled(self, reference: Reference) -> list[str]:
-        """Each is predicted before the ones that waited then are learned."""
-        found: list[str] = []
-        answers: dict[int, dict[str, float]] = defaultdict(dict)
-        asked = 0
-        for number, told in enumerate(self.labelled):
-            while asked < min(number + PENDING, len(self.labelled)):
-                row = self.labelled[asked].row
-                answers[asked] = reference.predict(row.features, row.date)
-                assert self.labelled[asked].asked is not None
-                said = values(self.labelled[asked].asked.candidates)
-                if said != answers[asked]:
-                    found.append(f"{row} was answered {said}, by River {answers[asked]}")
-                asked += 1
-            scored = reference.learn(told.row, answers[number])
-            found += _replied(told, scored, reference.learned)
-        return found
-
-
-def _replied(told: Told, scored: dict[str, float], learned: int) -> list[str]:
-    """What a reply says otherwise; that of a duplicate says less."""
-    if told.answer.duplicate:
-        return []
-    said = values(told.answer.candidates), told.answer.learned
-    return [] if said == (scored, learned) else [f"{told.row}: {said}, River {scored}, {learned}"]
 
 
 def _answered(call: Callable[[], Any]) -> Any:

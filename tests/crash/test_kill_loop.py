@@ -1,25 +1,28 @@
 """A server that is killed again and again, under load, beside a bare River loop.
 
-More kills: THALWEG_KILLS=300 pytest tests/crash/test_kill_loop.py
+More kills: THALWEG_KILLS=300 pytest --log-cli-level=INFO tests/crash/test_kill_loop.py
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.crash.host import Host, hosting
+from tests.crash.conftest import StartHost
+from tests.crash.host import Host
 from tests.crash.load import Load
-from tests.crash.reference import upload
+from tests.crash.verdict import differences, lost
 from thalweg_server.keeping import KEPT
 from thalweg_server.storage.log import LogFile
 from thalweg_server.storage.sqlite import FILE
+
+LOG = logging.getLogger(__name__)
 
 KILLS = int(os.environ.get("THALWEG_KILLS", "6"))
 SEED = int(os.environ.get("THALWEG_SEED", str(random.randrange(1_000_000))))
@@ -40,39 +43,29 @@ def live_and_die(host: Host, load: Load, rng: random.Random, **orders: Any) -> N
     else:
         host.ready()
         with host.client() as client:
-            lost = load.lost(client, acknowledged)
-            assert lost == [], f"seed {load.seed}: {lost}"
+            missing = lost(load, client, acknowledged)
+        assert missing == [], f"seed {load.seed}: {missing}"
         load.wait_for(rng.randint(0, REPLIES_MAX))
         time.sleep(rng.uniform(0.0, 0.005))
     host.kill()
 
 
-def begun(host: Host, seed: int, **orders: Any) -> Load:
-    """Models on a server that is killed, and clients that wait for the next one."""
-    host.start(**orders)
-    with host.client() as client:
-        upload(client)
-    host.kill()
-    load = Load(host, seed)
-    load.start()
-    return load
-
-
 def check(host: Host, load: Load) -> None:
     """Compares the server with River."""
     with host.client() as client:
-        found = load.differences(client)
+        found = differences(load, client)
     assert found == [], f"seed {load.seed}, {len(found)} differences: {found[:5]}"
 
 
 @pytest.mark.timeout(60 + 10 * KILLS)
-def test_a_server_that_is_killed_again_and_again_equals_river(tmp_path: Path) -> None:
+def test_a_server_that_is_killed_again_and_again_equals_river(make_host: StartHost) -> None:
     """Whatever was acknowledged is learned, once and in order, and all scores and answers are
     those of a server that was never killed.
     """
     rng = random.Random(SEED)
-    with hosting(tmp_path / "host") as host:
-        load = begun(host, SEED)
+    host = make_host()
+    with Load(host, SEED) as load:
+        load.start()
         for _ in range(KILLS):
             live_and_die(host, load, rng)
         host.start()
@@ -88,14 +81,15 @@ def test_a_server_that_is_killed_again_and_again_equals_river(tmp_path: Path) ->
         assert LogFile(host.data_dir / FILE)._bounds.first > 1, "the log was never truncated"
         host.start()
         check(host, load)
-        print(f"seed {SEED}: {host.starts - 1} kills, {load}")
+        LOG.info("seed %s: %s kills, %s", SEED, host.starts - 1, load)
 
 
-def test_a_server_that_acknowledges_too_early_is_found_out(tmp_path: Path) -> None:
+def test_a_server_that_acknowledges_too_early_is_found_out(make_host: StartHost) -> None:
     """The check of the check: buffered events are seen to be lost."""
     rng = random.Random(SEED)
-    with hosting(tmp_path / "host", snapshot_learning_seconds=1e9) as host:
-        load = begun(host, SEED)
+    host = make_host(snapshot_learning_seconds=1e9)
+    with Load(host, SEED) as load:
+        load.start()
         with pytest.raises(AssertionError, match="were acknowledged"):
             for _ in range(10):
                 live_and_die(host, load, rng, buffered=True)

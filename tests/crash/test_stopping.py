@@ -18,6 +18,7 @@ from tests.crash.host import QUICK, STOP_SECONDS_MAX
 from tests.crash.load import Load
 from tests.crash.points import FAILURES
 from tests.crash.reference import QUESTIONS, Reference, values
+from tests.crash.verdict import differences, lost
 from thalweg import Row
 from thalweg.errors import PredictionUsed
 
@@ -71,20 +72,22 @@ def test_a_server_that_is_asked_to_stop_acknowledges_all_it_has_learned(
     host = make_host()
     command = [sys.executable, "-m", "thalweg_server", "--metrics-port", "0", "--json"]
     place = ["--port", str(host.port), "--data-dir", str(host.data_dir)]
-    with subprocess.Popen(
-        [*command, *place], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        load = Load(host, SEED)
-        load.start()
-        load.wait_for(60)
-        process.terminate()
-        _, log = process.communicate(timeout=STOP_SECONDS_MAX)
-    assert (process.returncode, "Traceback" in log) == (0, False), log
-    host.start()
-    load.wait_for(10)
-    load.finish()
-    with host.client() as client:
-        assert load.differences(client) == []
+    with Load(host, SEED) as load:
+        with subprocess.Popen(
+            [*command, *place], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline(), process.communicate()
+            load.start()
+            load.wait_for(60)
+            process.terminate()
+            _, log = process.communicate(timeout=STOP_SECONDS_MAX)
+        assert (process.returncode, "Traceback" in log) == (0, False), log
+        host.start()
+        load.wait_for(10)
+        load.finish()
+        with host.client() as client:
+            assert differences(load, client) == []
     assert not any(ack.resumed for ack in load.acks)
     assert not any(told.answer.duplicate for told in (*load.unary, *load.labelled))
 
@@ -121,19 +124,19 @@ def test_a_full_disk_loses_nothing_acknowledged(make_host: StartHost) -> None:
     """Under load, with a limit of the operating system's; there is room for the next server."""
     host = make_host()
     host.start(file_bytes_max=FILE_BYTES_MAX)
-    load = Load(host, SEED)
-    with watching(host.address) as health:
-        load.start()
-        assert host.wait() == 1
-    assert health == [SERVING, NOT_SERVING]
-    assert last_words(host.log).startswith("thalweg: the event log failed")
-    acknowledged = load.acknowledged.copy()
-    host.start()
-    with host.client() as client:
-        assert load.lost(client, acknowledged) == []
-        load.wait_for(10)
-        load.finish()
-        assert load.differences(client) == []
+    with Load(host, SEED) as load:
+        with watching(host.address) as health:
+            load.start()
+            assert host.wait() == 1
+        assert health == [SERVING, NOT_SERVING]
+        assert last_words(host.log).startswith("thalweg: the event log failed")
+        acknowledged = load.acknowledged.copy()
+        host.start()
+        with host.client() as client:
+            assert lost(load, client, acknowledged) == []
+            load.wait_for(10)
+            load.finish()
+            assert differences(load, client) == []
 
 
 def test_predictions_that_wait_for_their_label_survive_a_kill(make_host: StartHost) -> None:
@@ -141,7 +144,9 @@ def test_predictions_that_wait_for_their_label_survive_a_kill(make_host: StartHo
     host = make_host()
     reference = Reference("labelled")
     rows = [
-        Row(model="labelled", target=float(number % 3), features=question, prediction_id=f"{number}")
+        Row(
+            model="labelled", target=float(number % 3), features=question, prediction_id=f"{number}"
+        )
         for number, question in enumerate({"a": q["a"], "b": q["b"]} for q in QUESTIONS)
     ]
     answers = []

@@ -34,6 +34,7 @@ from thalweg_server.core.events import Progress, Raised, Streamed
 from thalweg_server.core.observation import Batch, Names
 from thalweg_server.storage import log
 from thalweg_server.storage.lock import DirectoryInUse
+from thalweg_server.storage.rows import row_checksum
 from thalweg_server.storage.sqlite import FILE, SqliteStore
 
 
@@ -353,7 +354,7 @@ class TestDamage:
         store.append([learned()], PROGRESS)
         store.close()
         frame = (1, 99, 0, 0, 0, None)
-        check = log._checksum(frame, b"\0")
+        check = row_checksum(frame, b"\0")
         connection = apsw.Connection(str(tmp_path / FILE))
         connection.execute("UPDATE log SET kind=99, batch=0, row=0, event=0")
         connection.execute("UPDATE log SET body=x'00', checksum=?", (check,))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from thalweg_server.core.errors import StreamFenced
@@ -81,24 +83,29 @@ class Backlog:
             self._streams.advance(turn.event.stream_id, turn.event.sequence, turn.event.at)
         return done
 
-    def catch_up(self, progress: Progress) -> None:
-        """Replays what had been applied when an entry was logged."""
+    def catch_up(self, progress: Progress, applying: Callable[[int], None]) -> None:
+        """Replays what had been applied when an entry was logged.
+
+        Args:
+            progress: how far that was.
+            applying: told the position of each batch before anything of it is learned.
+        """
         while self._turns and self._turns[0].position < progress.batch:
-            while not self._replayed_step():
-                pass
+            self._replay(applying)
         if self._turns and self._turns[0].position == progress.batch:
+            applying(progress.batch)
             self._turns[0].job.advance(progress.row)
 
-    def finish(self) -> None:
+    def finish(self, applying: Callable[[int], None]) -> None:
         """Replays all that is left."""
         while self._turns:
-            self._replayed_step()
+            self._replay(applying)
 
-    def _replayed_step(self) -> bool:
-        try:
-            return self.step()
-        except StreamFenced:
-            return True
+    def _replay(self, applying: Callable[[int], None]) -> None:
+        applying(self._turns[0].position)
+        with suppress(StreamFenced):
+            while not self.step():
+                pass
 
     def _end(self, turn: Turn) -> None:
         self._turns.popleft()

@@ -36,7 +36,7 @@ _Shared = tuple[str, Loaded, tuple[Context, ...]]
 
 def freeze(service: Service, sink: Sink) -> None:
     """Writes everything that the service knows, its engine's state included. Changes nothing."""
-    service._engine.freeze(PrefixedSink(sink, "engine/"))
+    service.engine.freeze(PrefixedSink(sink, "engine/"))
     flavor = service.flavor.value if service.flavor else None
     counts = {"removals": service.registry.removals, "uploads": service.intake.uploads}
     freeze_json(sink, "service", {"flavor": flavor, **counts})
@@ -55,7 +55,7 @@ def thaw(service: Service, source: Source) -> None:
         NotReady: a kernel is being compiled: wait, then thaw again.
         CorruptStorage: a part is damaged. The service is of no use any more, nor is its engine.
     """
-    service._engine.thaw(PrefixedSource(source, "engine/"))
+    service.engine.thaw(PrefixedSource(source, "engine/"))
     facts = thaw_json(source, "service")
     if facts["flavor"] is not None:
         service.flavor = service.judge.flavor = Flavor(facts["flavor"])

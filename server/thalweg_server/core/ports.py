@@ -160,6 +160,14 @@ class Engine(Protocol):
     def placement(self, slot: int) -> tuple[str, str]:
         """Name of the engine that runs it, and why it is not a faster one."""
 
+    def watch(self, before: Callable[[int, int], str] | None) -> None:
+        """Has a function asked before a candidate learns that runs as an object; None: nobody is.
+
+        It is given the slot and the row, and returns why the candidate must not, empty where it
+        may. One that must not is in quarantine from then on: it raises that reason whenever it is
+        asked or taught.
+        """
+
     def freeze(self, sink: Sink) -> None:
         """Writes all slots and their state. Changes nothing; may run in a forked process."""
 

@@ -100,7 +100,7 @@ class Service:
         )
         self.schooling = Schooling(self.classroom, self.backlog, self.totals, store, self._log)
         self.intake = Intake(self.registry, engine, limits)
-        self._engine = engine
+        self.engine = engine
 
     def start(self, versions: Mapping[str, str]) -> None:
         """Logs what is in force from here on: replay admits under the same limits."""
@@ -149,7 +149,7 @@ class Service:
             self.intake.check(event, loaded)
             self._log(event)
         except BaseException:
-            self._engine.drop([loaded.slot])
+            self.engine.drop([loaded.slot])
             raise
         self.apply_upload(event, loaded)
         model = self.registry.get(event.model, template=event.template)
@@ -181,7 +181,7 @@ class Service:
         """One candidate as dill bytes; raises UnknownModel, UnknownCandidate, EstimatorFailed."""
         self.ready()
         found = self.registry.candidate(self.registry.get(name, template=template), candidate)
-        return self._engine.dump(found.slot)
+        return self.engine.dump(found.slot)
 
     # --- Predict ------------------------------------------------------------------------------
 

@@ -47,6 +47,25 @@ class Cell:
         self.progression = Progression(self.estimator)
 
 
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """In the place of an estimator that ended the process: raises why."""
+
+    reason: str
+
+    def predict_one(self, x: Any) -> Any:
+        """Raises RuntimeError."""
+        raise RuntimeError(self.reason)
+
+    def predict_proba_one(self, x: Any) -> Any:
+        """Raises RuntimeError."""
+        raise RuntimeError(self.reason)
+
+    def learn_one(self, x: Any, y: Any) -> None:
+        """Raises RuntimeError."""
+        raise RuntimeError(self.reason)
+
+
 def label_methods(estimator: Any, flavor: Flavor) -> tuple[bool, bool]:
     """Whether the estimator gives probabilities, and whether its label is a matter of its own."""
     if flavor is Flavor.REGRESSION:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dill
@@ -23,7 +24,7 @@ from thalweg_server.core.observation import (
 )
 from thalweg_server.core.ports import Answer, Loaded, Outcomes, Sink, Source
 from thalweg_server.engines.asking import ask
-from thalweg_server.engines.cell import Cell, answer_of, label_methods, progressive
+from thalweg_server.engines.cell import Cell, Quarantined, answer_of, label_methods, progressive
 from thalweg_server.engines.copying import Mould
 from thalweg_server.engines.freezing import freeze_cells, thaw_cells
 from thalweg_server.engines.kinds import check_kind, known_classes
@@ -44,6 +45,7 @@ class RiverEngine:
         self._cells: dict[int, Cell] = {}
         self._next_slot = 0
         self._moulds: dict[int, Mould] = {}
+        self._before: Callable[[int, int], str] | None = None
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -116,6 +118,8 @@ class RiverEngine:
         question, last = Question(""), -1
         target: Target = 0.0
         for item, (slot, row) in enumerate(zip(numbered, rows.tolist(), strict=True)):
+            if self._before is not None:
+                self._ask_before(slot, row)
             cell = cells[slot]
             if row != last:  # the candidates of a model come one behind the other
                 question, target, last = batch.question(row), batch.target(row), row
@@ -138,6 +142,18 @@ class RiverEngine:
             errors={item: a.error for item, a in enumerate(answers) if a.error},
             unlearned=frozenset(unlearned),
         )
+
+    def watch(self, before: Callable[[int, int], str] | None) -> None:
+        """See `Engine.watch`."""
+        self._before = before
+
+    def _ask_before(self, slot: int, row: int) -> None:
+        assert self._before is not None
+        reason = self._before(slot, row)
+        if reason:
+            cell = self._cells[slot]
+            estimator = Quarantined(reason)
+            self._cells[slot] = replace(cell, estimator=estimator, changes=cell.changes + 1)
 
     def dump(self, slot: int) -> bytes:
         """See `Engine.dump`."""

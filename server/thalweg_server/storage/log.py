@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -10,15 +9,12 @@ from typing import Any
 
 import apsw
 
-from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.events import Entry, Event, Progress
-from thalweg_server.storage.codec import decode, encode
 from thalweg_server.storage.names import NamesTable
+from thalweg_server.storage.rows import BODY, COLUMNS, Row, contiguous, to_entry, to_row
 from thalweg_server.storage.schema import (
     Bounds,
-    checksum,
     connect,
-    damaged,
     keep_as_is,
     read_bounds,
     reading,
@@ -30,11 +26,6 @@ TRUNCATED_AT_ONCE_MAX = 1_000
 
 CHECKPOINT_PAGES = 1_000
 """The write-ahead log is copied into the file from this size on (4 MB), as SQLite would."""
-
-Row = tuple[int, int, int, int, int, int | None, bytes, bytes]
-
-_COLUMNS = "position, kind, batch, row, event, names, body, checksum"
-_FRAME = struct.Struct("<qqqqqq")
 
 
 class LogFile:
@@ -84,12 +75,9 @@ class LogFile:
 
     def stage(self, event: Event, progress: Progress) -> None:
         """Takes an event for the next commit."""
-        position = self.last + 1
-        encoded = encode(event)
-        names = None if encoded.names is None else self._names.number(encoded.names)
-        frame = (position, encoded.kind, progress.batch, progress.row, progress.event, names)
-        self._rows.append((*frame, encoded.body, _checksum(frame, encoded.body)))
-        self._bytes += len(encoded.body)
+        row = to_row(self.last + 1, event, progress, self._names)
+        self._rows.append(row)
+        self._bytes += len(row[BODY])
 
     def commit(self) -> None:
         """Makes what is staged durable, all or none; raises apsw.Error where the medium fails."""
@@ -139,24 +127,11 @@ class LogFile:
 
     def entries(self, start: int) -> Iterator[Entry]:
         """What is logged at a position and behind it; raises CorruptStorage."""
-        first, following = self._bounds.first, self._bounds.next
-        if start < first:
-            raise CorruptStorage(
-                f"{self._file} cannot be read from position {start} on: entries before {first} "
-                "were truncated; restore the directory from a backup"
-            )
-        if start > following:
-            raise damaged(self._file, f"it ends before position {following}, not {start}")
-        expected = start
-        query = f"SELECT {_COLUMNS} FROM log WHERE position >= ? ORDER BY position"
+        query = f"SELECT {COLUMNS} FROM log WHERE position >= ? ORDER BY position"
         with reading(self._file):
-            for row in self._connection.execute(query, (start,)):
-                if row[0] != expected:
-                    raise damaged(self._file, f"entry {expected} is missing")
+            rows = self._connection.execute(query, (start,))
+            for row in contiguous(rows, start, self._bounds, self._file):
                 yield self._entry(row)
-                expected += 1
-        if expected != following:
-            raise damaged(self._file, f"entry {expected} is missing")
         self._names.forget_reading()
 
     def close(self) -> None:
@@ -167,22 +142,5 @@ class LogFile:
         self._pages = pages
         return apsw.SQLITE_OK
 
-    def _entry(self, row: tuple[Any, ...]) -> Entry:
-        *frame, body, check = row
-        position, kind, batch, line, event, names = frame
-        try:
-            whole = check == _checksum(frame, body)
-        except (struct.error, TypeError):  # something that is no number, or no bytes
-            whole = False
-        if not whole:
-            raise damaged(self._file, f"entry {position} does not match its checksum")
-        stored = None if names is None else self._names.read(names)
-        try:
-            return Entry(position, decode(kind, body, stored), Progress(batch, line, event))
-        except Exception as error:  # whole, and yet nothing that this version has written
-            what = f"entry {position} cannot be decoded ({type(error).__name__}: {error})"
-            raise damaged(self._file, what) from error
-
-
-def _checksum(frame: Sequence[int | None], body: bytes) -> bytes:
-    return checksum(_FRAME.pack(*(value or 0 for value in frame)), body)
+    def _entry(self, row: Sequence[Any]) -> Entry:
+        return to_entry(row, self._names, self._file)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import secrets
 import struct
+from abc import ABC, abstractmethod
 from collections import OrderedDict
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -23,27 +26,29 @@ _ID = struct.Struct("<q")
 _ID_BITS = 63
 
 
-class NamesTable:
-    """The table of lists of names. Not for several threads.
+class ListsOfNames(ABC):
+    """The lists of names of a log, wherever it is. Not for several threads.
 
     Args:
-        connection: to the log.
-        file: of the log, for messages.
+        place: of the log, for messages.
+        following: the id of the next new list.
+
+    Attributes:
+        new: lists that no transaction has written yet: id, digest, body, checksum.
     """
 
-    def __init__(self, connection: apsw.Connection, file: Path) -> None:
-        self._connection = connection
-        self._file = file
-        self._next: int = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM names").get
+    def __init__(self, place: Path | str, following: int) -> None:
+        self.new: list[tuple[int, bytes, bytes, bytes]] = []
+        self._place = place
+        self._next = following
         # `Names.stored` may have been set by another store: it counts only with this in front.
         self._store = secrets.randbits(64) << _ID_BITS
         self._known: set[int] = set()
-        self._new: dict[bytes, int] = {}
-        self._rows: list[tuple[int, bytes, bytes, bytes]] = []
+        self._fresh: dict[bytes, int] = {}
         self._read: OrderedDict[int, Names] = OrderedDict()
 
     def number(self, names: Names) -> int:
-        """The id of a list; a new one is written by the next `write`.
+        """The id of a list; a new one is to be written with the first entries that use it.
 
         Raises:
             CorruptStorage: the list that is stored is damaged.
@@ -52,21 +57,19 @@ class NamesTable:
             return names.stored - self._store
         data = to_json(names)
         digest = blake2b(data, digest_size=16).digest()
-        number = self._new.get(digest) or self._find(digest)
+        number = self._fresh.get(digest) or self._find(digest)
         if number is None:
             number, body = self._next, pack(data)
             self._next += 1
-            self._new[digest] = number
-            self._rows.append((number, digest, body, _checksum(number, digest, body)))
+            self._fresh[digest] = number
+            self.new.append((number, digest, body, _checksum(number, digest, body)))
         self._learn(number, names)
         return number
 
-    def write(self) -> None:
-        """Writes new lists, in the transaction of the first entries that use them."""
-        if self._rows:
-            self._connection.executemany("INSERT INTO names VALUES(?, ?, ?, ?)", self._rows)
-            self._rows.clear()
-            self._new.clear()
+    def written(self) -> None:
+        """The new lists are in a transaction."""
+        self.new.clear()
+        self._fresh.clear()
 
     def read(self, number: int) -> Names:
         """The list of an id, the same object while it is in use; raises CorruptStorage."""
@@ -84,29 +87,27 @@ class NamesTable:
         """Lets go of the lists that were read."""
         self._read.clear()
 
-    def remove_unused(self) -> None:
-        """Deletes lists that no entry uses."""
-        removed = self._connection.execute(
-            "DELETE FROM names WHERE NOT EXISTS (SELECT 1 FROM log WHERE log.names = names.id) "
-            "RETURNING id"
-        )
-        self._known.difference_update(number for (number,) in removed)
+    @abstractmethod
+    def _id(self, digest: bytes) -> int | None:
+        """The id of the list with this digest, where there is one."""
+
+    @abstractmethod
+    def _row(self, number: int) -> Sequence[Any] | None:
+        """Digest, body and checksum of the list with this id, where there is one."""
 
     def _learn(self, number: int, names: Names) -> None:
         self._known.add(number)
         names.stored = self._store + number
 
     def _find(self, digest: bytes) -> int | None:
-        number = self._connection.execute("SELECT id FROM names WHERE digest=?", (digest,)).get
+        number = self._id(digest)
         # The index may be damaged, too: a wrong list would give these rows to other models.
         if number is not None and number not in self._known:
             self._body(number, digest)
-        found: int | None = number
-        return found
+        return number
 
     def _body(self, number: int, expected: bytes | None = None) -> bytes:
-        query = "SELECT digest, body, checksum FROM names WHERE id=?"
-        row = self._connection.execute(query, (number,)).fetchone()
+        row = self._row(number)
         if row is None:
             raise self._damaged(number, "is missing")
         digest, body, check = row
@@ -117,7 +118,45 @@ class NamesTable:
         return body
 
     def _damaged(self, number: int, what: str) -> CorruptStorage:
-        return damaged(self._file, f"list of names {number} {what}")
+        return damaged(self._place, f"list of names {number} {what}")
+
+
+class NamesTable(ListsOfNames):
+    """The table of lists of names in a SQLite file.
+
+    Args:
+        connection: to the log.
+        file: of the log, for messages.
+    """
+
+    def __init__(self, connection: apsw.Connection, file: Path) -> None:
+        following: int = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM names").get
+        super().__init__(file, following)
+        self._connection = connection
+
+    def write(self) -> None:
+        """Writes new lists, in the transaction of the first entries that use them."""
+        if self.new:
+            self._connection.executemany("INSERT INTO names VALUES(?, ?, ?, ?)", self.new)
+            self.written()
+
+    def remove_unused(self) -> None:
+        """Deletes lists that no entry uses."""
+        removed = self._connection.execute(
+            "DELETE FROM names WHERE NOT EXISTS (SELECT 1 FROM log WHERE log.names = names.id) "
+            "RETURNING id"
+        )
+        self._known.difference_update(number for (number,) in removed)
+
+    def _id(self, digest: bytes) -> int | None:
+        query = "SELECT id FROM names WHERE digest=?"
+        number: int | None = self._connection.execute(query, (digest,)).get
+        return number
+
+    def _row(self, number: int) -> Sequence[Any] | None:
+        query = "SELECT digest, body, checksum FROM names WHERE id=?"
+        row: tuple[Any, ...] | None = self._connection.execute(query, (number,)).fetchone()
+        return row
 
 
 def _checksum(number: int, digest: bytes, body: bytes) -> bytes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import apsw
 
@@ -82,7 +83,7 @@ def _prepare(connection: apsw.Connection, file: Path) -> None:
         raise damaged(file, "it has data but no tables")
     connection.execute("BEGIN IMMEDIATE")
     connection.execute(TABLES)
-    connection.execute("INSERT INTO meta VALUES(?, 1, 1, ?)", (FORMAT, _checksum(1, 1)))
+    connection.execute("INSERT INTO meta VALUES(?, 1, 1, ?)", (FORMAT, bounds_checksum(1, 1)))
     connection.execute("COMMIT")
 
 
@@ -94,28 +95,44 @@ def keep_as_is(connection: apsw.Connection) -> None:
 def read_bounds(connection: apsw.Connection, file: Path) -> Bounds:
     """Which positions are there; raises CorruptStorage where that is not what was written."""
     rows = connection.execute("SELECT format, first, next, checksum FROM meta").fetchall()
+    ends = connection.execute("SELECT min(position) FROM log").get
+    last = connection.execute("SELECT max(position) FROM log").get
+    return check_bounds(file, rows, (ends, last))
+
+
+def check_bounds(
+    place: Path | str, rows: Sequence[Sequence[Any]], found: tuple[int | None, int | None]
+) -> Bounds:
+    """Which positions are there; raises CorruptStorage where that is not what was written.
+
+    Args:
+        place: of the log, for messages.
+        rows: of the table meta: format, first, next, checksum.
+        found: the first and the last position in the table of entries.
+    """
     if len(rows) != 1:
-        raise damaged(file, f"its table meta has {len(rows)} lines where there must be 1")
+        raise damaged(place, f"its table meta has {len(rows)} lines where there must be 1")
     version, first, following, checksum = rows[0]
     if version != FORMAT:
         raise CorruptStorage(
-            f"{file} has format {version}, and this server reads format {FORMAT}: run the server "
-            "that wrote it, or choose another directory"
+            f"{place} has format {version}, and this server reads format {FORMAT}: run the server "
+            f"that wrote it, or choose another {_whole(place).removeprefix('the ')}"
         )
     if not (isinstance(first, int) and isinstance(following, int)):
-        raise damaged(file, "its table meta holds no numbers")
-    if checksum != _checksum(first, following):
-        raise damaged(file, "its table meta does not match its checksum")
-    ends = connection.execute("SELECT min(position) FROM log").get
-    last = connection.execute("SELECT max(position) FROM log").get
-    found = Bounds(following, following) if ends is None else Bounds(ends, last + 1)
-    if found != Bounds(first, following):
+        raise damaged(place, "its table meta holds no numbers")
+    if checksum != boundsbounds_checksum(first, following):
+        raise damaged(place, "its table meta does not match its checksum")
+    ends, last = found
+    there = Bounds(following, following)
+    if ends is not None and last is not None:
+        there = Bounds(ends, last + 1)
+    if there != Bounds(first, following):
         raise damaged(
-            file,
-            f"it holds positions {found.first} to {found.next - 1} "
+            place,
+            f"it holds positions {there.first} to {there.next - 1} "
             f"where {first} to {following - 1} were written",
         )
-    return found
+    return there
 
 
 def write_bounds(connection: apsw.Connection, bounds: Bounds) -> None:
@@ -123,7 +140,7 @@ def write_bounds(connection: apsw.Connection, bounds: Bounds) -> None:
     first, following = bounds.first, bounds.next
     connection.execute(
         "UPDATE meta SET first=?, next=?, checksum=?",
-        (first, following, _checksum(first, following)),
+        (first, following, bounds_checksum(first, following)),
     )
 
 
@@ -135,9 +152,9 @@ def checksum(*parts: bytes) -> bytes:
     return digest.digest()
 
 
-def damaged(file: Path, what: str) -> CorruptStorage:
-    """The error for a damaged file."""
-    return CorruptStorage(f"{file} is damaged: {what}; restore the directory from a backup")
+def damaged(place: Path | str, what: str) -> CorruptStorage:
+    """The error for a damaged log: in a file, or in a database, by its URL."""
+    return CorruptStorage(f"{place} is damaged: {what}; restore {_whole(place)} from a backup")
 
 
 @contextmanager
@@ -155,5 +172,10 @@ def reading(file: Path) -> Iterator[None]:
         raise damaged(file, f"{type(error).__name__}: {error}") from error
 
 
-def _checksum(first: int, following: int) -> bytes:
+def bounds_checksum(first: int, following: int) -> bytes:
+    """The checksum of the table meta."""
     return checksum(_BOUNDS.pack(FORMAT, first, following))
+
+
+def _whole(place: Path | str) -> str:
+    return "the directory" if isinstance(place, Path) else "the database"

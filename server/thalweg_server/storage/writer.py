@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from thalweg_server.core.events import Event, Progress
-from thalweg_server.storage.log import LogFile
+from thalweg_server.core.events import Entry, Event, Progress
 
 EVENTS_PER_COMMIT_MAX = 4_096
 """Where so many are waiting, the first of them is not to wait for all."""
@@ -53,6 +52,46 @@ class Truncation:
 Work: TypeAlias = Addition | Note | Truncation
 
 
+class Log(Protocol):
+    """The table of entries, in a file or in a database. Not for several threads at a time.
+
+    Whatever any of these raises, but CorruptStorage of `entries`, is a failure of the medium.
+    """
+
+    @property
+    def last(self) -> int:
+        """The position of what was staged last."""
+
+    @property
+    def staged(self) -> int:
+        """Events that the next commit writes,"""
+
+    @property
+    def staged_bytes(self) -> int:
+        """and their size."""
+
+    def stage(self, event: Event, progress: Progress) -> None:
+        """Takes an event for the next commit."""
+
+    def commit(self) -> None:
+        """Makes what is staged durable, all or none."""
+
+    def abandon(self) -> None:
+        """The medium failed: forgets what is staged, and leaves everything as it is."""
+
+    def checkpoint(self) -> None:
+        """Does between commits what the medium needs now and then."""
+
+    def truncate(self, end: int) -> bool:
+        """Deletes some of what is before a position; whether there is more of it."""
+
+    def entries(self, start: int) -> Iterator[Entry]:
+        """What is logged at a position and behind it; raises CorruptStorage."""
+
+    def close(self) -> None:
+        """Lets go of the medium; idempotent."""
+
+
 class Writer:
     """Writes a log in a thread of its own, from the first work on.
 
@@ -64,7 +103,7 @@ class Writer:
         on_failure: gets what was raised, once, in the writer's thread.
     """
 
-    def __init__(self, log: LogFile, on_failure: Callable[[Exception], None]) -> None:
+    def __init__(self, log: Log, on_failure: Callable[[Exception], None]) -> None:
         self.failure: Exception | None = None
         self._log = log
         self._on_failure = on_failure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -162,6 +162,19 @@ class CompiledEngine:
         if len(left):
             self._learn(lesson, left)
         return lesson.outcomes()
+
+    def watch(self, before: Callable[[int, int], str] | None) -> None:
+        """See `Engine.watch`. Kernels are the server's own and need no watching."""
+
+        def asked(number: int, row: int) -> str:
+            assert before is not None
+            slot = self._places.find(RIVER, number)
+            reason = before(slot, row)
+            if reason:
+                self._places.reasons[slot] = reason
+            return reason
+
+        self._river.watch(None if before is None else asked)
 
     def _learn(self, lesson: Lesson, items: NDArray[np.int64]) -> None:
         if self._fed is None or self._fed[0] is not lesson.batch:

@@ -37,6 +37,10 @@ class Places:
         """Fleet and row."""
         return int(self.fleets[slot]), int(self.rows[slot])
 
+    def find(self, fleet: int, row: int) -> int:
+        """The slot that is there. Looks at all of them."""
+        return int(np.flatnonzero((self.fleets == fleet) & (self.rows == row))[0])
+
     def hold(self, fleet: int, row: int, reason: str = "") -> int:
         """A new slot."""
         if self._free:
