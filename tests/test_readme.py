@@ -38,9 +38,11 @@ def test_it_is_a_funnel() -> None:
     assert "FIGURE" not in README
 
 
-def test_its_examples_run(start_server: StartServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_examples_run(
+    start_server: StartServer, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     """Python blocks run in order against one server, then the shell blocks against the same."""
-    server = start_server()
+    server = start_server(data_dir=tmp_path / "thalweg-data")
     scope: dict[str, object] = {}
     for block in blocks("python"):
         exec(block.replace("127.0.0.1:50051", server.address), scope)
@@ -56,7 +58,13 @@ def test_its_examples_run(start_server: StartServer, capsys: pytest.CaptureFixtu
     assert commands.pop(0) == "thalweg serve --flavor regression"
     for command in commands:
         done = subprocess.run(
-            command, shell=True, env=environment, capture_output=True, text=True, check=False
+            command,
+            shell=True,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, (command, done.stderr)
         assert done.stdout

@@ -200,21 +200,23 @@ def test_a_child_that_hangs_is_killed(
     make: Callable[..., Snapshotter], results: list[Result]
 ) -> None:
     """After its time."""
+    before = _children()
     make(hang, seconds_max=0.2).take(NOW)
     assert _told(results).error == "it was not written within 0.2 seconds"
-    assert _children() == []
+    assert not {*_children()} - {*before}
 
 
 def test_a_server_that_stops_gives_its_child_up(
     make: Callable[..., Snapshotter], results: list[Result]
 ) -> None:
     """And takes no snapshots any more."""
+    before = _children()
     snapshotter = make(hang)
     snapshotter.take(NOW)
     snapshotter.close()
     snapshotter.close()
     assert [result.error for result in results] == ["the server stops"]
-    assert _children() == []
+    assert not {*_children()} - {*before}
     assert not snapshotter.take(NOW)
 
 

@@ -261,7 +261,7 @@ class Wire:
     @property
     def engine(self) -> Any:
         """The server's engine; `len` says how many candidates it holds."""
-        return self.server.server.service._engine
+        return self.server.server.service.engine
 
     def state(self) -> Any:
         """Return everything a refused call must leave as it is, to compare with `difference`."""

@@ -8,12 +8,12 @@ import signal
 import sys
 from collections.abc import Callable
 
-import structlog
-
 from thalweg_server.collection import keep_collections_short
 from thalweg_server.config import Config
 from thalweg_server.core.errors import CorruptStorage
+from thalweg_server.logs import log
 from thalweg_server.server import PortTaken, Server, WrongFlavor
+from thalweg_server.storage.database import DatabaseUnusable
 from thalweg_server.storage.lock import DirectoryInUse
 
 SWITCH_SECONDS = 0.000_5
@@ -30,10 +30,9 @@ def run(config: Config, *, as_json: bool = False) -> int:
     """
     keep_collections_short()
     sys.setswitchinterval(SWITCH_SECONDS)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         failure = asyncio.run(_serve(config, _announce_json if as_json else _announce))
-    except (PortTaken, WrongFlavor, DirectoryInUse, CorruptStorage) as problem:
+    except (PortTaken, WrongFlavor, DirectoryInUse, CorruptStorage, DatabaseUnusable) as problem:
         failure = str(problem)
     except OSError as error:
         failure = f"{error.filename or config.data_dir}: {error.strerror or error}"
@@ -44,7 +43,6 @@ def run(config: Config, *, as_json: bool = False) -> int:
 
 async def _serve(config: Config, announce: Callable[[Server], None]) -> str:
     """Serves until it is told to stop, or has to; returns why it had to."""
-    log = structlog.get_logger()
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     server = Server(config)
     await server.start()
@@ -54,11 +52,11 @@ async def _serve(config: Config, announce: Callable[[Server], None]) -> str:
     waits = [asyncio.create_task(each.wait()) for each in (stop, server.failed)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     reason = "failure" if server.failure else "signal"
-    log.info("draining", reason=reason, seconds_max=config.drain_seconds_max)
+    log().info("draining", reason=reason, seconds_max=config.drain_seconds_max)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)  # the second Ctrl-C ends it at once
     await server.stop()
-    log.info("stopped")
+    log().info("stopped")
     return server.failure
 
 
@@ -76,6 +74,8 @@ def _announce(server: Server) -> None:
 def _home(config: Config) -> str:
     if config.data_dir is None:
         return "EPHEMERAL: state lives in memory and goes with the process"
+    if config.store is not None:
+        return f"state lives in PostgreSQL, snapshots of it in {config.data_dir}"
     return f"state lives in {config.data_dir}"
 
 

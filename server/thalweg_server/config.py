@@ -21,6 +21,8 @@ class Config:
         metrics_host: address of the HTTP port.
         metrics_port: HTTP port; 0 = any free one.
         data_dir: folder for state that outlives the process; None = there is none.
+        store: URL of a PostgreSQL database for the event log; it may hold a password. None = the
+            log is in data_dir, else that holds snapshots only.
         snapshot_learning_seconds: learning after which a snapshot is due: a restart repeats it.
         snapshot_pause_seconds: between two snapshots at least; each writes all there is.
         flavor: what models predict; None = Init says it.
@@ -39,6 +41,7 @@ class Config:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 9464
     data_dir: Path | None = None
+    store: str | None = field(default=None, repr=False)
     snapshot_learning_seconds: float = 10.0
     snapshot_pause_seconds: float = 60.0
     flavor: Flavor | None = None
@@ -50,3 +53,8 @@ class Config:
     keepalive_seconds: float = 60.0
     keepalive_timeout_seconds: float = 20.0
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        """Refuses what does not go together."""
+        if self.store is not None and self.data_dir is None:
+            raise ValueError("a store needs a data_dir, for its snapshots")

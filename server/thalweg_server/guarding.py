@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
+from thalweg_server.logs import log
 
 REPLAYING, QUARANTINE = "replaying.json", "quarantine.json"
 
@@ -73,7 +73,7 @@ class FileGuard:
         self._file.unlink(missing_ok=True)
 
     def _quarantine(self, place: Place) -> None:
-        structlog.get_logger().error("candidate quarantined", **asdict(place))
+        log().error("candidate quarantined", **asdict(place))
         self._quarantined.add(place)
         unfinished = self._list.with_suffix(".unfinished")
         with unfinished.open("w", encoding="utf-8") as file:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Any
-
-import structlog
 
 from thalweg_server.core.events import Progress
 from thalweg_server.core.freezing import freeze
 from thalweg_server.core.ports import Store
 from thalweg_server.core.service import Service
+from thalweg_server.logs import log
 from thalweg_server.snapshotting import Result, Snapshotter
 from thalweg_server.storage.snapshots import Snapshots
 from thalweg_server.worker import Worker
@@ -94,9 +92,9 @@ class Keeper:
         """The snapshotter's thread."""
         kept = self._snapshots.prune(KEPT)
         if result.path is None:
-            _log().error("snapshot failed", reason=result.error, log="left as it is")
+            log().error("snapshot failed", reason=result.error, log="left as it is")
             return
-        _log().info(
+        log().info(
             "snapshot",
             file=result.path.name,
             size_bytes=result.size_bytes,
@@ -105,7 +103,3 @@ class Keeper:
         )
         if len(kept) == KEPT:
             self._store.truncate(self._snapshots.progress(kept[-1]).batch)
-
-
-def _log() -> Any:
-    return structlog.get_logger()

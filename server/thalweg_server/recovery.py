@@ -6,9 +6,6 @@ import gc
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import structlog
 
 from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.events import Progress
@@ -16,6 +13,7 @@ from thalweg_server.core.freezing import thaw
 from thalweg_server.core.ports import NotReady, Source, Store
 from thalweg_server.core.replay import Guard, Replay
 from thalweg_server.core.service import Service
+from thalweg_server.logs import log
 from thalweg_server.storage.snapshots import Snapshots
 
 
@@ -66,7 +64,7 @@ def _begin(
             progress, source = snapshots.open(path)
             snapshots.verify(path)  # whole: there is no way back from half a state
         except CorruptStorage as problem:
-            _log().warning("snapshot passed over", reason=str(problem))
+            log().warning("snapshot passed over", reason=str(problem))
             problems.append(problem)
             continue
         _thaw(service, source)
@@ -82,7 +80,3 @@ def _thaw(service: Service, source: Source) -> None:
             making.wait()
         else:
             return
-
-
-def _log() -> Any:
-    return structlog.get_logger()

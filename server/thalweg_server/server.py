@@ -9,10 +9,9 @@ import threading
 import time
 from importlib.metadata import version
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import grpc
-import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -28,9 +27,11 @@ from thalweg_server.engines.compiled.scoring import compiled_tally
 from thalweg_server.engines.river import RiverEngine
 from thalweg_server.guarding import FileGuard
 from thalweg_server.keeping import Keeper
-from thalweg_server.recovery import recover
+from thalweg_server.logs import log
+from thalweg_server.recovery import Recovered, recover
 from thalweg_server.rpc.servicer import Forecaster
 from thalweg_server.status import Statuses
+from thalweg_server.storage.database import cure, open_database
 from thalweg_server.storage.memory import MemoryStore
 from thalweg_server.storage.snapshots import Snapshots
 from thalweg_server.storage.sqlite import SqliteStore
@@ -84,6 +85,7 @@ class Server:
         self.keeper: Keeper | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._ready = False
+        self._home = config.data_dir
         self._store = store or self._open_store()
         kernels = KernelCache()
         self._engine = _compiled(kernels) if engine is None else engine
@@ -153,12 +155,19 @@ class Server:
     def _open_store(self) -> Store:
         if self.config.data_dir is None:
             return MemoryStore()
-        return SqliteStore(self.config.data_dir, on_failure=self._storage_failed)
+        if self.config.store is None:
+            return SqliteStore(self.config.data_dir, on_failure=self._storage_failed)
+        database = open_database(
+            self.config.store, self.config.data_dir, on_failure=self._storage_failed
+        )
+        self._home = database.home  # no other log's snapshots
+        return database
 
     async def _recover(self) -> None:
         """In a thread of its own: nobody else has the models yet."""
-        if self.config.data_dir is not None:
-            folder = self.config.data_dir
+        recovered: Recovered | None = None
+        folder = self._home
+        if folder is not None:
             snapshots = Snapshots(folder, VERSIONS)
             recovered = await asyncio.to_thread(
                 lambda: recover(self.service, self._store, snapshots, FileGuard(folder))
@@ -171,12 +180,6 @@ class Server:
                 learning_seconds=self.config.snapshot_learning_seconds,
                 pause_seconds=self.config.snapshot_pause_seconds,
             )
-            _log().info(
-                "recovered",
-                snapshot=recovered.snapshot.name if recovered.snapshot else None,
-                entries=recovered.entries,
-                seconds=round(recovered.seconds, 3),
-            )
         flavor, held = self.config.flavor, self.service.flavor
         if flavor is not None and held not in (None, flavor):
             raise WrongFlavor(
@@ -186,11 +189,21 @@ class Server:
         await self._worker.call(lambda: self.service.start(VERSIONS))
         if flavor is not None:
             await self._worker.call(lambda: self.service.init(flavor, reset=False))
+        if recovered is not None:
+            log().info(
+                "recovered",
+                snapshot=recovered.snapshot.name if recovered.snapshot else None,
+                entries=recovered.entries,
+                seconds=round(recovered.seconds, 3),
+            )
 
     def _storage_failed(self, error: Exception) -> None:
+        cures = f"see to the disk of {self.config.data_dir}, then start again"
+        if self.config.store is not None:
+            cures = cure(error)
         self._fail(
             f"the event log failed, and nothing is acknowledged since: {type(error).__name__}: "
-            f"{error}; see to the disk of {self.config.data_dir}, then start again"
+            f"{error}; {cures}"
         )
 
     def _fault(self, error: BaseException) -> None:
@@ -258,10 +271,6 @@ class Server:
     async def _report(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for service in ("", SERVICE):
             await self._health.set(service, status)
-
-
-def _log() -> Any:
-    return structlog.get_logger()
 
 
 def _compiled(kernels: KernelCache) -> Engine:

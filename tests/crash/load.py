@@ -181,7 +181,8 @@ class Load:
             self._told([row.model])
             if number % 5 == 4:
                 again = self.unary[rng.randrange(number)].row
-                assert self._learned(client, again).duplicate, again
+                known = self._learned(client, again).duplicate
+                assert known, f"{again} was acknowledged, and is not known"
 
     def _label(self, client: thalweg.Client) -> None:
         rng = random.Random(f"{self.seed} labelled")

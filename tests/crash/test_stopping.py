@@ -140,7 +140,7 @@ def test_a_full_disk_loses_nothing_acknowledged(make_host: StartHost) -> None:
 
 
 def test_predictions_that_wait_for_their_label_survive_a_kill(make_host: StartHost) -> None:
-    """What was handed out before is what is scored after, from the log and from a snapshot."""
+    """What was handed out before is what is scored after, whatever was learned in between."""
     host = make_host()
     reference = Reference("labelled")
     rows = [
@@ -160,9 +160,10 @@ def test_predictions_that_wait_for_their_label_survive_a_kill(make_host: StartHo
             taught = Row(model="labelled", target=float(len(answers)), features=row.features)
             client.learn(taught.model, taught.target, taught.features)
             reference.learn(taught)
-        for row, stored in zip(rows, answers, strict=True):
-            host.kill()
-            host.start()
+        for number, (row, stored) in enumerate(zip(rows, answers, strict=True)):
+            if number % 3 == 0:
+                host.kill()
+                host.start()
             learned = client.learn("", row.target, prediction_id=row.prediction_id)
             assert values(learned.candidates) == stored
             reference.learn(row, stored)

@@ -14,6 +14,7 @@ import apsw
 import pytest
 
 from tests.storage.samples import PROGRESS, learned, streamed
+from thalweg_server import guarding
 from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.events import Progress
 from thalweg_server.core.observation import Names
@@ -23,6 +24,7 @@ from thalweg_server.storage.checking import Findings, State, check
 from thalweg_server.storage.copying import copy_directory
 from thalweg_server.storage.lock import DirectoryInUse, FolderLock
 from thalweg_server.storage.log_checking import DAMAGES_MAX
+from thalweg_server.storage.placing import QUARANTINE
 from thalweg_server.storage.snapshots import Snapshots
 from thalweg_server.storage.sqlite import FILE, SqliteStore
 
@@ -318,6 +320,19 @@ def test_a_copy_has_all_of_a_stopped_servers_directory(home: Path, tmp_path: Pat
     names = [each.path.name for each in found.snapshots]
     assert names == [path.name for path in Snapshots(home, VERSIONS).newest()]
     assert look(home) == before
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_copy_has_the_quarantine(home: Path, tmp_path: Path, there: bool) -> None:
+    """What ends a process when it is replayed would end those that start on the copy."""
+    assert QUARANTINE == guarding.QUARANTINE
+    (home / QUARANTINE).write_text("[]")
+    target = tmp_path / "copy"
+    if there:
+        target.mkdir()
+    copy_directory(home, target, VERSIONS, lambda *_: None)
+    assert (target / QUARANTINE).read_text() == "[]"
+    assert {path.name for path in target.iterdir()} == {FILE, "lock", "snapshots", QUARANTINE}
 
 
 def test_a_copy_has_what_a_killed_server_had_acknowledged(killed: Path, tmp_path: Path) -> None:

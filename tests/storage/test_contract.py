@@ -11,16 +11,26 @@ import pytest
 from tests.storage.samples import PROGRESS, learned, streamed
 from thalweg_server.core.events import Raised
 from thalweg_server.core.ports import Store
+from thalweg_server.storage.database import open_database
 from thalweg_server.storage.memory import MemoryStore
 from thalweg_server.storage.sqlite import SqliteStore
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.system)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Each store in turn, empty."""
-    made: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path)
+    made = _make(request, tmp_path)
     yield made
     made.close()
+
+
+def _make(request: pytest.FixtureRequest, folder: Path) -> Store:
+    if request.param == "memory":
+        return MemoryStore()
+    if request.param == "sqlite":
+        return SqliteStore(folder)
+    database = request.getfixturevalue("database")  # before the driver: it may be missing
+    return open_database(database, folder, on_failure=lambda _: None)
 
 
 def test_positions_count_from_one(store: Store) -> None:

@@ -30,6 +30,13 @@ _PORT = click.IntRange(0, 65535)
     "a crash. Made where it is missing.",
 )
 @click.option(
+    "--store",
+    metavar="URL",
+    help="Keep the event log in PostgreSQL, postgresql://user@host/name, and only snapshots in "
+    "--data-dir: for failover to another machine. The newest server on a database is the one "
+    "that writes it. The log is never truncated.",
+)
+@click.option(
     "--ephemeral",
     is_flag=True,
     help="Keep everything in memory only: it goes with the process. --data-dir is not used.",
@@ -54,6 +61,8 @@ def serve(as_json: bool, ephemeral: bool, flavor: str | None, **settings: Any) -
     It binds to loopback: whoever can upload a model can run code in the server.
     """
     if ephemeral:
+        if settings["store"] is not None:
+            raise click.UsageError("--ephemeral and --store do not go together")
         settings["data_dir"] = None
     code = _run(_config(flavor, settings), as_json=as_json)
     click.get_current_context().exit(code)

@@ -20,7 +20,8 @@ STOP_SECONDS_MAX = 5.0
 """More than a batch takes; whatever is left is not worth waiting for."""
 _KEPT = "THALWEG_KERNEL_CACHE"
 """Where the server keeps what it has compiled: a place, and no setting of the demo's server."""
-_ARGUMENTS = ("--port", "0", "--metrics-port", "0", "--flavor", "regression", "--json", "--ephemeral")
+_PORTS = ("--port", "0", "--metrics-port", "0")
+_ARGUMENTS = (*_PORTS, "--flavor", "regression", "--json", "--ephemeral")
 
 
 class ServerProcess:

@@ -11,8 +11,8 @@ import apsw
 
 from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.events import Entry, Learned, Streamed
-from thalweg_server.storage.log import LogFile, Row
 from thalweg_server.storage.names import NamesTable
+from thalweg_server.storage.rows import COLUMNS, to_entry
 from thalweg_server.storage.schema import Bounds, damaged, read_bounds, reading
 
 DAMAGES_MAX = 100
@@ -67,19 +67,6 @@ def check_log(connection: apsw.Connection, file: Path) -> tuple[LogFindings, lis
     return findings, list(check.damages)[:DAMAGES_MAX]
 
 
-class _Entries(LogFile):
-    """Entries as the server reads them, over a connection that is there."""
-
-    def __init__(self, connection: apsw.Connection, file: Path) -> None:
-        # Not LogFile's own, which opens the file to write to it.
-        self._connection, self._file = connection, file
-        self._names = NamesTable(connection, file)
-
-    def read(self, row: Row) -> Entry:
-        """The entry of a row of the table; raises CorruptStorage."""
-        return self._entry(row)
-
-
 class _Check:
     """The steps, each of which goes on where it can, and what they have found.
 
@@ -129,12 +116,12 @@ class _Check:
 
     def entries(self) -> None:
         """Whether every entry is there, and is what was written."""
-        log = _Entries(self._connection, self._file)
+        names = NamesTable(self._connection, self._file)
         first = "SELECT ifnull(min(position), 1) FROM log"
         start = self.found.first if self.found else self._connection.execute(first).get
         while len(self.damages) < DAMAGES_MAX:
             try:
-                end = self._read_from(log, start)
+                end = self._read_from(start, names)
             except UnicodeError as error:  # bytes that damage has made a text
                 self._note(f"entry {self._expected} cannot be read ({error})")
                 start = max(start, self._expected) + 1
@@ -147,15 +134,15 @@ class _Check:
                 self._gap(self.found.next)
             return
 
-    def _read_from(self, log: _Entries, start: int) -> bool:
+    def _read_from(self, start: int, names: NamesTable) -> bool:
         """Reads what is at a position and behind it; whether to the end."""
         self._expected = start
-        query = "SELECT * FROM log WHERE position >= ? ORDER BY position"
+        query = f"SELECT {COLUMNS} FROM log WHERE position >= ? ORDER BY position"
         for row in self._connection.execute(query, (start,)):
             self._gap(row[0])
             self._expected = row[0] + 1
             with self.noting():
-                self._count(log.read(row))
+                self._count(to_entry(row, names, self._file))
             if len(self.damages) >= DAMAGES_MAX:
                 return False
         return True

@@ -16,7 +16,10 @@ UNFINISHED = ".unfinished"
 
 LOCK = "lock"
 
-OURS = frozenset((LOCK, FILE, f"{FILE}-journal", FOLDER))
+QUARANTINE = "quarantine.json"
+"""Which candidates replay is to stop at which rows; see `guarding`."""
+
+OURS = frozenset((LOCK, FILE, f"{FILE}-journal", FOLDER, QUARANTINE))
 """All that is ever in such a folder: with anything else in it, it is somebody else's."""
 
 NOTHING = frozenset((LOCK, UNFINISHED, "lost+found"))
@@ -62,6 +65,7 @@ def empty(folder: Path) -> None:
     """Deletes what is copied so far."""
     (folder / FILE).unlink(missing_ok=True)
     (folder / f"{FILE}-journal").unlink(missing_ok=True)
+    (folder / QUARANTINE).unlink(missing_ok=True)
     if (folder / FOLDER).exists():
         shutil.rmtree(folder / FOLDER)
 
@@ -86,7 +90,8 @@ def _rename(folder: Path, target: Path) -> None:
 
 def _fill(folder: Path, target: Path) -> None:
     """Moves all of it up, the log last: without it there is no data directory."""
-    (folder / FOLDER).rename(target / FOLDER)
+    for name in names_in(folder) - {FILE}:
+        (folder / name).rename(target / name)
     sync_folder(target)
     (folder / FILE).rename(target / FILE)
     folder.rmdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.events import Entry, Event, Progress
@@ -16,7 +16,7 @@ from thalweg_server.storage.schema import Bounds, checksum, damaged
 Row: TypeAlias = tuple[int, int, int, int, int, int | None, bytes, bytes]
 
 COLUMNS = "position, kind, batch, row, event, names, body, checksum"
-BODY = 6
+BODY: Final = 6
 """Where in a row its body is."""
 
 _FRAME = struct.Struct("<qqqqqq")

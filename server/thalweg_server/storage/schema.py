@@ -112,7 +112,7 @@ def check_bounds(
     """
     if len(rows) != 1:
         raise damaged(place, f"its table meta has {len(rows)} lines where there must be 1")
-    version, first, following, checksum = rows[0]
+    version, first, following, check = rows[0]
     if version != FORMAT:
         raise CorruptStorage(
             f"{place} has format {version}, and this server reads format {FORMAT}: run the server "
@@ -120,7 +120,7 @@ def check_bounds(
         )
     if not (isinstance(first, int) and isinstance(following, int)):
         raise damaged(place, "its table meta holds no numbers")
-    if checksum != boundsbounds_checksum(first, following):
+    if check != bounds_checksum(first, following):
         raise damaged(place, "its table meta does not match its checksum")
     ends, last = found
     there = Bounds(following, following)
