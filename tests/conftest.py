@@ -18,6 +18,7 @@ import pytest
 from tests.wire import Wire
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg.v1 import forecaster_pb2_grpc
+from thalweg_server.background import BackgroundServer
 from thalweg_server.config import Config
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.observation import Flavor
@@ -26,7 +27,6 @@ from thalweg_server.engines.compiled import CompiledEngine
 from thalweg_server.engines.compiled.cache import KernelCache
 from thalweg_server.engines.compiled.fleet import Fleets
 from thalweg_server.engines.river import RiverEngine
-from thalweg_server.server import BackgroundServer
 
 StartServer = Callable[..., BackgroundServer]
 Connect = Callable[[BackgroundServer], Wire]

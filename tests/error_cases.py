@@ -19,6 +19,7 @@ X = {"a": 1.0, "b": 2}
 
 NOT_HERE = {
     "UNSPECIFIED": "never sent",
+    "STORAGE_FAILED": "it ends the server: tests/crash provokes it",
     "PAYLOAD_REFUSED": "the policy that refuses payloads comes with the security features",
 }
 """Reasons that the table leaves out, and why."""

@@ -12,7 +12,7 @@ from tests.conftest import Connect, StartServer
 from tests.estimators import Constant, Slow
 from tests.wire import SECONDS, Wire, batch, refused, row
 from thalweg.v1 import forecaster_pb2 as pb
-from thalweg_server.server import BackgroundServer
+from thalweg_server.background import BackgroundServer
 
 
 def stopping(server: BackgroundServer) -> threading.Thread:

@@ -14,7 +14,7 @@ from grpc_tools import protoc
 from river import linear_model
 
 from tests.conftest import StartServer
-from thalweg_server.server import BackgroundServer
+from thalweg_server.background import BackgroundServer
 
 ROOT = Path(__file__).resolve().parent.parent
 PAYLOAD = dill.dumps(linear_model.LinearRegression(), recurse=True)

@@ -10,7 +10,7 @@ from river import linear_model, metrics
 
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg.v1.forecaster_pb2_grpc import ForecasterStub
-from thalweg_server.server import BackgroundServer
+from thalweg_server.background import BackgroundServer
 
 NAMES = ["plain", 'quo"ted', "back\\slash", "new\nline", "émoji 🦆", "n" * 256]
 

@@ -16,7 +16,7 @@ from grpc_status import rpc_status
 from tests.structure import snapshot
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg.v1 import forecaster_pb2_grpc
-from thalweg_server.server import BackgroundServer
+from thalweg_server.background import BackgroundServer
 
 SECONDS = 60.0
 """Deadline of every call: far more than any takes, so that a hanging server fails a test."""

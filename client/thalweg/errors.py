@@ -245,6 +245,10 @@ class Draining(Unavailable):
     """The server is shutting down; the call did nothing."""
 
 
+class StorageFailed(Unavailable):
+    """The server's disk failed, and it ends; the call may have had its effect or not."""
+
+
 class StreamForgotten(DataLoss):
     """After a broken connection the server no longer knows batches it had acked: it lost its
     state, as one that keeps it in memory does when it restarts. Found by the client."""

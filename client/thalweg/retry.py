@@ -11,7 +11,7 @@ from tenacity import RetryCallState, retry_if_exception, stop_after_attempt
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
-from thalweg.errors import Draining, Overloaded, ThalwegError
+from thalweg.errors import Draining, Overloaded, StorageFailed, ThalwegError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def _lost_its_server(error: ThalwegError) -> bool:
 def breaks_stream_only(error: ThalwegError) -> bool:
     """Say whether `error` is about the connection, so that a stream may go on over a new one."""
     if error.reason:
-        return isinstance(error, Draining)
+        return isinstance(error, Draining | StorageFailed)
     text = str(error).upper()
     return (
         error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
-import threading
 import time
-from importlib.metadata import version
-from types import TracebackType
-from typing import Self
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -36,6 +31,7 @@ from thalweg_server.storage.memory import MemoryStore
 from thalweg_server.storage.snapshots import Snapshots
 from thalweg_server.storage.sqlite import SqliteStore
 from thalweg_server.telemetry import Telemetry
+from thalweg_server.versions import VERSIONS
 from thalweg_server.web import WebServer
 from thalweg_server.worker import Worker
 
@@ -43,13 +39,6 @@ SERVICE = forecaster_pb2.DESCRIPTOR.services_by_name["Forecaster"].full_name
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-VERSIONS = {
-    "python": ".".join(platform.python_version_tuple()[:2]),
-    **{name: version(name) for name in ("thalweg", "river", "numpy", "numba", "dill")},
-}
-"""What a state is read and written by; another one might read another state."""
 
 
 class PortTaken(OSError):
@@ -276,66 +265,3 @@ class Server:
 def _compiled(kernels: KernelCache) -> Engine:
     # One core is left for messages.
     return CompiledEngine(RiverEngine(), Fleets(kernels, max(1, (os.cpu_count() or 1) - 1)))
-
-
-class BackgroundServer:
-    """A server on an event loop of its own, in a thread: for tests, benchmarks and notebooks.
-
-    Use it as a context manager; `address` and `metrics_address` say where it listens.
-    """
-
-    def __init__(self, config: Config, *, engine: Engine | None = None) -> None:
-        self._config = config
-        self._engine = engine
-        self._started: threading.Event = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
-
-    @property
-    def address(self) -> str:
-        """Where gRPC listens."""
-        return f"{self._config.host}:{self.server.port}"
-
-    @property
-    def metrics_address(self) -> str:
-        """Where HTTP listens."""
-        return f"{self._config.metrics_host}:{self.server.metrics_port}"
-
-    def start(self) -> Self:
-        """Starts, and returns when the server is ready; raises what went wrong."""
-        self._thread.start()
-        self._started.wait()
-        if self._error is not None:
-            self._thread.join()
-            raise self._error
-        return self
-
-    def stop(self) -> None:
-        """Drains and stops; idempotent."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    async def _run(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            self.server = Server(self._config, engine=self._engine)
-            await self.server.start()
-        except BaseException as error:
-            self._error = error
-            return
-        finally:
-            self._started.set()
-        await self._stop.wait()
-        await self.server.stop()

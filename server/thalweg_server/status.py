@@ -41,7 +41,7 @@ STATUSES: dict[type[errors.Refusal], tuple[grpc.StatusCode, pb.ErrorReason.Value
     errors.LimitReached: (Code.RESOURCE_EXHAUSTED, pb.ERROR_REASON_LIMIT_REACHED),
     errors.Overloaded: (Code.RESOURCE_EXHAUSTED, pb.ERROR_REASON_OVERLOADED),
     errors.Draining: (Code.UNAVAILABLE, pb.ERROR_REASON_DRAINING),
-    errors.StorageFailed: (Code.UNAVAILABLE, pb.ERROR_REASON_DRAINING),
+    errors.StorageFailed: (Code.UNAVAILABLE, pb.ERROR_REASON_STORAGE_FAILED),
 }
 
 MESSAGE_BYTES_MAX = 1_200

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from thalweg.cli import cli
-from thalweg_server.server import BackgroundServer
+from thalweg_server.background import BackgroundServer
 
 Run = Callable[..., Result]
 

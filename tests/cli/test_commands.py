@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from tests.cli.conftest import Run, line_of
-from thalweg_server.server import BackgroundServer
+from thalweg_server.background import BackgroundServer
 
 
 def parsed(result: Result) -> Any:

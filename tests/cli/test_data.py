@@ -23,10 +23,11 @@ from tests.conftest import StartServer
 from tests.estimators import mean
 from thalweg.cli import cli
 from thalweg_server import keeping
+from thalweg_server.background import BackgroundServer
 from thalweg_server.config import Config
 from thalweg_server.core.observation import Flavor
-from thalweg_server.server import VERSIONS, BackgroundServer
 from thalweg_server.storage.checking import check
+from thalweg_server.versions import VERSIONS
 
 BATCH = 10
 LOG = "log.sqlite"

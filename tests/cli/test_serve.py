@@ -15,7 +15,7 @@ import pytest
 from river import linear_model
 
 import thalweg
-from thalweg_server.server import BackgroundServer
+from thalweg_server.background import BackgroundServer
 
 SERVE = [sys.executable, "-m", "thalweg_server", "--metrics-port", "0", "--json"]
 

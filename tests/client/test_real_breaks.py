@@ -12,7 +12,7 @@ import thalweg
 from tests.client.conftest import IMPATIENT
 from tests.client.proxy import Proxy
 from thalweg import Row
-from thalweg_server.server import BackgroundServer
+from thalweg_server.background import BackgroundServer
 
 ROWS = 5000
 

@@ -13,7 +13,7 @@ from river import linear_model, naive_bayes, preprocessing, stats
 import thalweg
 from tests.conftest import StartServer
 from thalweg import Columns, Row, errors, results
-from thalweg_server.server import BackgroundServer
+from thalweg_server.background import BackgroundServer
 
 DAY = datetime.date(2016, 5, 22)
 

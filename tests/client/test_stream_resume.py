@@ -16,7 +16,7 @@ from thalweg import Columns, Retry, Row
 from thalweg.errors import SequenceGap, StreamFenced, StreamForgotten, Unavailable
 from thalweg.session import Session, StreamSettings
 from thalweg.v1 import forecaster_pb2 as pb
-from thalweg_server.server import BackgroundServer
+from thalweg_server.background import BackgroundServer
 
 SETTINGS = StreamSettings(
     stream_id=None,

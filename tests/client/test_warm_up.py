@@ -14,7 +14,7 @@ from river import compose, linear_model, metrics, preprocessing
 import thalweg
 from tests.conftest import StartServer
 from thalweg import Columns, Row, errors
-from thalweg_server.server import BackgroundServer
+from thalweg_server.background import BackgroundServer
 
 DAYS, ITEMS = 40, 5
 FIRST = datetime.date(2016, 1, 1)

@@ -15,9 +15,9 @@ from tests.crash.network import Break, Network
 from tests.estimators import Recorder
 from thalweg import Row
 from thalweg.results import Ack
+from thalweg_server.background import BackgroundServer
 from thalweg_server.config import Config
 from thalweg_server.core.observation import Flavor
-from thalweg_server.server import BackgroundServer
 
 BATCHES, BATCH_ROWS = 6, 5
 

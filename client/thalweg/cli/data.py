@@ -106,7 +106,7 @@ def _copy(source: Path, target: Path, versions: Mapping[str, str]) -> Findings:
 def _versions() -> Mapping[str, str]:
     """Return what this server reads snapshots with, if there is a server to load."""
     try:
-        from thalweg_server.server import VERSIONS  # noqa: PLC0415 - it loads River
+        from thalweg_server.versions import VERSIONS  # noqa: PLC0415 - it may not be installed
     except ModuleNotFoundError as error:
         raise incomplete(error) from error
     return VERSIONS

@@ -140,6 +140,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED with RetryInfo: too much queued; waiting helps. Unary rpcs only."""
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 24
     """UNAVAILABLE: the server is shutting down and did nothing; repeat the call elsewhere or later."""
+    ERROR_REASON_STORAGE_FAILED: _ErrorReason.ValueType  # 25
+    """UNAVAILABLE: the event log's disk failed and the server ends; done or not, repeat what has an id."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the machine-readable cause of an error, in google.rpc.ErrorInfo.reason and in
@@ -196,6 +198,8 @@ ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 23
 """RESOURCE_EXHAUSTED with RetryInfo: too much queued; waiting helps. Unary rpcs only."""
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 24
 """UNAVAILABLE: the server is shutting down and did nothing; repeat the call elsewhere or later."""
+ERROR_REASON_STORAGE_FAILED: ErrorReason.ValueType  # 25
+"""UNAVAILABLE: the event log's disk failed and the server ends; done or not, repeat what has an id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

@@ -153,7 +153,8 @@ class ForecasterServicer:
         SEQUENCE_GAP with metadata `expected`), INVALID_ARGUMENT (BAD_REQUEST: columns of unequal
         length or an empty body; nothing of that batch is learned), RESOURCE_EXHAUSTED
         (BATCH_TOO_LARGE), ABORTED (STREAM_FENCED: a newer stream of the same id or an Init with
-        `reset` took over; do not reconnect), UNAVAILABLE (DRAINING: reconnect and resume).
+        `reset` took over; do not reconnect), UNAVAILABLE (DRAINING,
+        STORAGE_FAILED: reconnect and resume).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -87,7 +87,8 @@ class ForecasterStub:
     SEQUENCE_GAP with metadata `expected`), INVALID_ARGUMENT (BAD_REQUEST: columns of unequal
     length or an empty body; nothing of that batch is learned), RESOURCE_EXHAUSTED
     (BATCH_TOO_LARGE), ABORTED (STREAM_FENCED: a newer stream of the same id or an Init with
-    `reset` took over; do not reconnect), UNAVAILABLE (DRAINING: reconnect and resume).
+    `reset` took over; do not reconnect), UNAVAILABLE (DRAINING,
+    STORAGE_FAILED: reconnect and resume).
     """
     PredictMany: _grpc.UnaryStreamMultiCallable[_forecaster_pb2.PredictManyRequest, _forecaster_pb2.PredictManyResponse]
     """PredictMany answers for many models at once, by name or by glob, without changing any.
@@ -166,7 +167,8 @@ class ForecasterAsyncStub(ForecasterStub):
     SEQUENCE_GAP with metadata `expected`), INVALID_ARGUMENT (BAD_REQUEST: columns of unequal
     length or an empty body; nothing of that batch is learned), RESOURCE_EXHAUSTED
     (BATCH_TOO_LARGE), ABORTED (STREAM_FENCED: a newer stream of the same id or an Init with
-    `reset` took over; do not reconnect), UNAVAILABLE (DRAINING: reconnect and resume).
+    `reset` took over; do not reconnect), UNAVAILABLE (DRAINING,
+    STORAGE_FAILED: reconnect and resume).
     """
     PredictMany: _aio.UnaryStreamMultiCallable[_forecaster_pb2.PredictManyRequest, _forecaster_pb2.PredictManyResponse]  # type: ignore[assignment]
     """PredictMany answers for many models at once, by name or by glob, without changing any.
@@ -272,7 +274,8 @@ class ForecasterServicer(metaclass=_abc_1.ABCMeta):
         SEQUENCE_GAP with metadata `expected`), INVALID_ARGUMENT (BAD_REQUEST: columns of unequal
         length or an empty body; nothing of that batch is learned), RESOURCE_EXHAUSTED
         (BATCH_TOO_LARGE), ABORTED (STREAM_FENCED: a newer stream of the same id or an Init with
-        `reset` took over; do not reconnect), UNAVAILABLE (DRAINING: reconnect and resume).
+        `reset` took over; do not reconnect), UNAVAILABLE (DRAINING,
+        STORAGE_FAILED: reconnect and resume).
         """
 
     @_abc_1.abstractmethod

@@ -115,8 +115,8 @@ class Draining(Refusal):
     """The server is shutting down and did nothing."""
 
 
-class StorageFailed(Draining):
-    """The medium of the event log failed: nothing is acknowledged any more."""
+class StorageFailed(Refusal):
+    """The medium of the event log failed: what was on its way may be in it or not."""
 
 
 class CorruptStorage(Exception):
