@@ -31,9 +31,6 @@ from thalweg.v1.forecaster_pb2_grpc import ForecasterStub
 
 CALLERS = 64
 
-SNAPSHOT_SECONDS_MAX = 120.0
-"""How long to wait for a snapshot, which is due after ten seconds of learning."""
-
 REQUESTS = count()
 
 
@@ -142,16 +139,18 @@ def recovery(data: m5.Sales, runs: int, rows_behind: int) -> dict[str, Any]:
 
 
 def _grown(folder: str, data: m5.Sales, diary: Diary) -> dict[str, Any]:
-    """Streams until a snapshot is taken, lets the log be truncated, and kills the server."""
+    """Streams until a snapshot is begun, waits for it, and kills the server."""
     with serving(data_dir=folder) as server, Client(server.address) as client:
         upload(client)
         rows = 0
-        while not (found := _snapshots(folder)):
-            some = diary.next(7)
+        while not _snapshots(folder, "*"):
+            some = diary.next(1)
             learn(client, some, None)
             rows += some.observations
-            logged = _log_bytes(folder)
-            say(f"  {rows:,} rows, {logged / rows:.2f} bytes of log each")
+        logged = _log_bytes(folder)
+        say(f"  {rows:,} rows, {logged / rows:.2f} bytes of log each")
+        while not (found := _snapshots(folder, "snapshot-*.zip")):
+            time.sleep(0.1)
         _kill(server)
     size = found[-1].stat().st_size
     return {
@@ -177,8 +176,8 @@ def _kill(server: Running) -> None:
     os.kill(server.pid, signal.SIGKILL)
 
 
-def _snapshots(folder: str) -> list[Path]:
-    return sorted(Path(folder, "snapshots").glob("*.zip"))
+def _snapshots(folder: str, pattern: str) -> list[Path]:
+    return sorted(Path(folder, "snapshots").glob(pattern))
 
 
 def _log_bytes(folder: str) -> int:

@@ -106,7 +106,8 @@ def _copy(source: Path, target: Path, versions: Mapping[str, str]) -> Findings:
 def _versions() -> Mapping[str, str]:
     """Return what this server reads snapshots with, if there is a server to load."""
     try:
-        from thalweg_server.versions import VERSIONS  # noqa: PLC0415 - it may not be installed
+        import thalweg_server.storage.copying  # noqa: PLC0415, F401 - it may not be installed
+        from thalweg_server.versions import VERSIONS  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise incomplete(error) from error
     return VERSIONS
