@@ -6,6 +6,7 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import Any
 
 import dill
@@ -197,7 +198,9 @@ def _stream(service: Service, stream_id: str, batch: Batch, skip: bool, at: floa
         skip_learned_dates=skip,
         predictions=True,
     )
-    service.store.submit(turn.event, lambda position: service.backlog.put(turn, position or 0))
+    logged: SimpleQueue[int | None] = SimpleQueue()
+    service.store.submit(turn.event, logged.put)
+    service.backlog.put(turn, logged.get() or 0)
     while not service.schooling.step():
         pass
     service.streams.close(stream)
