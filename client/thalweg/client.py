@@ -25,8 +25,7 @@ class Client(ModelCalls):
     takes `timeout` in seconds (None = the client's; for streams no deadline; `math.inf` = for
     ever) and raises `ThalwegError`: `Unavailable` where there is no server, `DeadlineExceeded`
     after the timeout, otherwise what the contract says. Calls are repeated, with growing waits,
-    where the server did nothing (`Overloaded`, `Draining`), and after a failed connection where
-    the same call twice has the effect of one.
+    where the server did nothing, and after a failed connection where twice has the effect of once.
     """
 
     def _prepare(self) -> None:

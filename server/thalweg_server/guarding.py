@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from thalweg_server.logs import log
+from thalweg_server.storage.placing import QUARANTINE
 
-REPLAYING, QUARANTINE = "replaying.json", "quarantine.json"
+REPLAYING = "replaying.json"
 
 STRIKES = 3
 """Ends at the same candidate and row before it is taken for the cause: a kill may be chance."""

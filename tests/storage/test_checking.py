@@ -14,7 +14,6 @@ import apsw
 import pytest
 
 from tests.storage.samples import PROGRESS, learned, streamed
-from thalweg_server import guarding
 from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.events import Progress
 from thalweg_server.core.observation import Names
@@ -325,7 +324,6 @@ def test_a_copy_has_all_of_a_stopped_servers_directory(home: Path, tmp_path: Pat
 @pytest.mark.parametrize("there", [True, False])
 def test_a_copy_has_the_quarantine(home: Path, tmp_path: Path, there: bool) -> None:
     """What ends a process when it is replayed would end those that start on the copy."""
-    assert QUARANTINE == guarding.QUARANTINE
     (home / QUARANTINE).write_text("[]")
     target = tmp_path / "copy"
     if there:
