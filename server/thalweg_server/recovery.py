@@ -52,8 +52,6 @@ def recover(service: Service, store: Store, snapshots: Snapshots, guard: Guard) 
         if not problems:
             raise
         raise CorruptStorage(f"{problem} And its snapshots do not help: {problems[0]}") from problem
-    for model in service.registry.models.values():  # champions may be chosen by another metric now
-        service.judge.reselect(model)
     return Recovered(snapshot, replay.entries, time.perf_counter() - start)
 
 

@@ -39,7 +39,7 @@ def freeze(service: Service, sink: Sink) -> None:
     service.engine.freeze(PrefixedSink(sink, "engine/"))
     flavor = service.flavor.value if service.flavor else None
     counts = {"removals": service.registry.removals, "uploads": service.intake.uploads}
-    freeze_json(sink, "service", {"flavor": flavor, **counts})
+    freeze_json(sink, "service", {"flavor": flavor, "by_rmse": service.judge.by_rmse, **counts})
     _freeze_models(service, PrefixedSink(sink, "models/"))
     service.registry.roster.freeze(PrefixedSink(sink, "roster/"))
     service.board.freeze(PrefixedSink(sink, "board/"))
@@ -66,6 +66,9 @@ def thaw(service: Service, source: Source) -> None:
     _thaw_models(service, facts["removals"], PrefixedSource(source, "models/"))
     thaw_ledger(service.ledger, PrefixedSource(source, "ledger/"))
     _thaw_streams(service.streams, PrefixedSource(source, "streams/"))
+    if facts["by_rmse"] != service.judge.by_rmse:  # the champions are those of another metric
+        for model in service.registry.models.values():
+            service.judge.reselect(model)
 
 
 def _freeze_models(service: Service, sink: Sink) -> None:

@@ -62,8 +62,7 @@ class Schooling:
     def _lessons(self, batch: Batch, rows: Rows, at: float) -> Iterator[tuple[int, Told]]:
         taught = self.classroom.learn(batch, rows, at, detailed=True)
         self.totals.rows["learned"] += taught.learned
-        self.totals.rows["rejected"] += len(taught.refused)
-        self.totals.rows["failed"] += len(taught.failed)
+        self.totals.rows["failed"] += len(taught.refused) + len(taught.failed)
         self._note(taught.raised)
         errors = dict([*taught.refused, *taught.failed])
         yield from errors.items()

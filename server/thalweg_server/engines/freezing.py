@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -11,6 +10,7 @@ import dill
 import numpy as np
 
 from thalweg_server.core.errors import CorruptStorage
+from thalweg_server.core.mixed import freeze_json, thaw_json
 from thalweg_server.core.observation import Context, Flavor
 from thalweg_server.core.ports import Sink, Source
 from thalweg_server.engines.cell import Cell
@@ -35,7 +35,7 @@ def freeze_cells(cells: Mapping[int, Cell], next_slot: int, sink: Sink) -> None:
     ]
     sink.array("cells", np.array(columns, np.int64).reshape(-1, 5))
     contexts = [[_CONTEXTS.index(each) for each in cell.context] for cell in cells.values()]
-    sink.data("facts", json.dumps({"next_slot": next_slot, "contexts": contexts}).encode())
+    freeze_json(sink, "facts", {"next_slot": next_slot, "contexts": contexts})
     for slot, cell in cells.items():
         # A slot is never another's, so that it names one estimator for ever.
         sink.dump(str(slot), cell.changes, partial(serialise, cell.estimator))
@@ -43,7 +43,7 @@ def freeze_cells(cells: Mapping[int, Cell], next_slot: int, sink: Sink) -> None:
 
 def thaw_cells(source: Source) -> tuple[dict[int, Cell], int]:
     """Cells by slot, and the next slot."""
-    facts = json.loads(source.data("facts"))
+    facts = thaw_json(source, "facts")
     cells = {}
     columns = source.array("cells").tolist()
     for (slot, changes, flavor, probabilistic, own_label), context in zip(

@@ -7,6 +7,9 @@ import os
 import weakref
 from pathlib import Path
 
+LOCK = "lock"
+"""Name of the file that is locked; it stays, for deleted it could lock for two."""
+
 
 class DirectoryInUse(OSError):
     """Another process holds the directory."""
@@ -31,7 +34,7 @@ class FolderLock:
             sync_folder(folder.parent)
         # Not to be seen by programs that this process starts; Python opens that way, too.
         self._file: int | None = os.open(
-            folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

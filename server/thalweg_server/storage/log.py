@@ -21,8 +21,6 @@ from thalweg_server.storage.schema import (
     write_bounds,
 )
 
-__all__ = ["LogFile", "Row"]
-
 TRUNCATED_AT_ONCE_MAX = 1_000
 """Entries deleted in one transaction: what is to be added waits for it."""
 

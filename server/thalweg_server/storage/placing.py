@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from thalweg_server.storage.lock import FolderLock, sync_folder
+from thalweg_server.storage.lock import LOCK, FolderLock, sync_folder
 from thalweg_server.storage.snapshots import FOLDER
 from thalweg_server.storage.sqlite import FILE
 
 UNFINISHED = ".unfinished"
 """How the name of a folder ends that a copy is made in, or was when its maker died."""
-
-LOCK = "lock"
 
 QUARANTINE = "quarantine.json"
 """Which candidates replay is to stop at which rows; see `guarding`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from thalweg_server.core.events import Progress
 from thalweg_server.core.ports import Sink
+from thalweg_server.storage.lock import sync_folder
 from thalweg_server.storage.manifest import name_of, progress_of
 from thalweg_server.storage.snapshot_sink import SnapshotSink
 from thalweg_server.storage.snapshot_source import SnapshotSource
@@ -77,7 +78,7 @@ class Snapshots:
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
-        self._sync()
+        sync_folder(self.folder)
         return path
 
     def verify(self, path: Path) -> None:
@@ -118,21 +119,13 @@ class Snapshots:
         for path in kept[keep:]:
             path.unlink(missing_ok=True)
         self._sweep()
-        self._sync()
+        sync_folder(self.folder)
         return kept[:keep]
 
     def _sweep(self) -> None:
         """Deletes what interrupted writers have left."""
         for path in self.folder.glob(f"{UNFINISHED}*"):
             path.unlink(missing_ok=True)
-
-    def _sync(self) -> None:
-        """Has the disk know the folder as it is now."""
-        directory = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
 
 
 def _order(progress: Progress) -> tuple[int, int, int]:

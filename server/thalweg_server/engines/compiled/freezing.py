@@ -7,7 +7,6 @@ in it: its source is written anew, and has to be the very same.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from thalweg_server.core.errors import CorruptStorage
+from thalweg_server.core.mixed import freeze_json, thaw_json
 from thalweg_server.core.observation import Context, Flavor
 from thalweg_server.core.ports import NotReady, Sink, Source
 from thalweg_server.core.prefixed import PrefixedSink, PrefixedSource
@@ -55,14 +55,14 @@ class Freezing:
         for number, prototype in self.lowering.waiting.items():
             sink.dump(f"prototypes/{number}", 0, partial(serialise, prototype.estimator))
         held = [(_digest(fleet), list(fleet.free)) for fleet in fleets]
-        sink.data("facts", json.dumps({"flavor": flavor.value, "fleets": held}).encode())
+        freeze_json(sink, "facts", {"flavor": flavor.value, "fleets": held})
         for number, fleet in enumerate(fleets):
             sink.array(f"fleets/{number}", fleet.rows)
 
     def thaw(self, source: Source) -> Flavor:
         """See `Engine.thaw`."""
         plans, prototypes, newcomers = loaded(source.data("plans"), "what fleets are made of")
-        facts = json.loads(source.data("facts"))
+        facts = thaw_json(source, "facts")
         fleets = _made(self.lowering.fleets, plans)
         for number, (fleet, (digest, free)) in enumerate(zip(fleets, facts["fleets"], strict=True)):
             if _digest(fleet) != digest:
