@@ -11,7 +11,7 @@ import apsw
 
 from thalweg_server.core.events import Entry, Event, Progress
 from thalweg_server.storage.names import NamesTable
-from thalweg_server.storage.rows import BODY, COLUMNS, Row, contiguous, to_entry, to_row
+from thalweg_server.storage.rows import COLUMNS, contiguous, to_entry
 from thalweg_server.storage.schema import (
     Bounds,
     connect,
@@ -20,6 +20,7 @@ from thalweg_server.storage.schema import (
     reading,
     write_bounds,
 )
+from thalweg_server.storage.staging import Staging
 
 TRUNCATED_AT_ONCE_MAX = 1_000
 """Entries deleted in one transaction: what is to be added waits for it."""
@@ -28,7 +29,7 @@ CHECKPOINT_PAGES = 1_000
 """The write-ahead log is copied into the file from this size on (4 MB), as SQLite would."""
 
 
-class LogFile:
+class LogFile(Staging):
     """The file of the log, over one connection. Not for several threads at a time.
 
     Args:
@@ -42,8 +43,7 @@ class LogFile:
 
     def __init__(self, file: Path, vfs: str | None = None) -> None:
         self._file = file
-        self._rows: list[Row] = []
-        self._bytes = 0
+        super().__init__()
         self._connection = connect(file, vfs)
         try:
             with reading(file):
@@ -58,45 +58,26 @@ class LogFile:
         # again the next time as if what was lost were still there.
         self._connection.set_wal_hook(self._committed)
 
-    @property
-    def last(self) -> int:
-        """The position of what was staged last."""
-        return self._bounds.next + len(self._rows) - 1
-
-    @property
-    def staged(self) -> int:
-        """Events that the next commit writes,"""
-        return len(self._rows)
-
-    @property
-    def staged_bytes(self) -> int:
-        """and their size."""
-        return self._bytes
-
     def stage(self, event: Event, progress: Progress) -> None:
         """Takes an event for the next commit."""
-        row = to_row(self.last + 1, event, progress, self._names)
-        self._rows.append(row)
-        self._bytes += len(row[BODY])
+        self._stage(event, progress, self._names)
 
     def commit(self) -> None:
         """Makes what is staged durable, all or none; raises apsw.Error where the medium fails."""
         if not self._rows:
             return
-        bounds = Bounds(self._bounds.first, self._bounds.next + len(self._rows))
+        bounds = self._ahead()
         self._connection.execute("BEGIN IMMEDIATE")
         self._names.write()
         self._connection.executemany("INSERT INTO log VALUES(?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
         write_bounds(self._connection, bounds)
         self._connection.execute("COMMIT")
         self._bounds = bounds
-        self._rows.clear()
-        self._bytes = 0
+        self._unstage()
 
     def abandon(self) -> None:
         """The medium failed: forgets what is staged, and leaves the file as it is."""
-        self._rows.clear()
-        self._bytes = 0
+        self._unstage()
         keep_as_is(self._connection)
 
     def checkpoint(self) -> None:

@@ -11,8 +11,9 @@ from thalweg_server.core.events import Entry, Event, Progress
 from thalweg_server.storage.database import DatabaseUnusable, TakenOver
 from thalweg_server.storage.names import ListsOfNames
 from thalweg_server.storage.postgres_schema import Connection, Place, connect, read_bounds
-from thalweg_server.storage.rows import BODY, COLUMNS, Row, contiguous, to_entry, to_row
-from thalweg_server.storage.schema import Bounds, bounds_checksum, damaged
+from thalweg_server.storage.rows import COLUMNS, contiguous, to_entry
+from thalweg_server.storage.schema import bounds_checksum, damaged
+from thalweg_server.storage.staging import Staging
 
 READ_AT_ONCE_MAX = 100
 """Entries read by one query: no transaction stays open while they are applied."""
@@ -59,7 +60,7 @@ class PostgresNames(ListsOfNames):
         return self._connection.execute(query, (number,), binary=True).fetchone()
 
 
-class PostgresLog:
+class PostgresLog(Staging):
     """A log in a database, over one connection. Not for several threads at a time.
 
     The lease is taken when entries are read or staged for the first time: a server that cannot
@@ -78,8 +79,7 @@ class PostgresLog:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._rows: list[Row] = []
-        self._bytes = 0
+        super().__init__()
         self._generation = 0
         self._names: ListsOfNames | None = None
         self._connection = connect(place)
@@ -89,28 +89,10 @@ class PostgresLog:
             self.close()
             raise
 
-    @property
-    def last(self) -> int:
-        """The position of what was staged last."""
-        return self._bounds.next + len(self._rows) - 1
-
-    @property
-    def staged(self) -> int:
-        """Events that the next commit writes,"""
-        return len(self._rows)
-
-    @property
-    def staged_bytes(self) -> int:
-        """and their size."""
-        return self._bytes
-
     def stage(self, event: Event, progress: Progress) -> None:
         """Takes an event for the next commit."""
         with self._place.explaining():
-            names = self._lease()
-            row = to_row(self.last + 1, event, progress, names)
-        self._rows.append(row)
-        self._bytes += len(row[BODY])
+            self._stage(event, progress, self._lease())
 
     def commit(self) -> None:
         """Makes what is staged durable, all or none.
@@ -121,7 +103,7 @@ class PostgresLog:
         """
         if not self._rows:
             return
-        bounds = Bounds(self._bounds.first, self._bounds.next + len(self._rows))
+        bounds = self._ahead()
         with self._place.explaining():
             names = self._lease()
             done = self._connection.execute(
@@ -140,13 +122,11 @@ class PostgresLog:
                 raise self._refused()
         names.written()
         self._bounds = bounds
-        self._rows.clear()
-        self._bytes = 0
+        self._unstage()
 
     def abandon(self) -> None:
         """The database failed, or is another's: forgets what is staged, and leaves it for good."""
-        self._rows.clear()
-        self._bytes = 0
+        self._unstage()
         self.close()
 
     def checkpoint(self) -> None:
