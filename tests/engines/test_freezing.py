@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,10 +31,14 @@ from thalweg_server.core.observation import Flavor, Question
 from thalweg_server.core.ports import Engine, NotReady
 from thalweg_server.engines.compiled import CompiledEngine
 from thalweg_server.engines.compiled.block import ROWS_FIRST
+from thalweg_server.engines.compiled.blueprint import blueprint_of, identity
 from thalweg_server.engines.compiled.cache import KernelCache
 from thalweg_server.engines.compiled.composer import Composer
+from thalweg_server.engines.compiled.errors import Unlowerable
 from thalweg_server.engines.compiled.fleet import Fleets
 from thalweg_server.engines.compiled.newcomers import BEING_COMPILED, PROMOTED_MAX
+from thalweg_server.engines.compiled.plan import make_plan
+from thalweg_server.engines.compiled.steps.base import Inputs
 from thalweg_server.engines.river import RiverEngine
 
 pytestmark = pytest.mark.timeout(600)  # a kernel's first compilation takes a while
@@ -74,10 +80,10 @@ def reborn(twins: Twins, make_engine: MakeEngine) -> None:
     assert {n: a.tobytes() for n, a in again.arrays.items()} == {
         n: a.tobytes() for n, a in parts.arrays.items()
     }
-    assert {n: p for n, p in again.bytes.items() if n != "plans"} == {
-        n: p for n, p in parts.bytes.items() if n != "plans"
-    }
+    assert again.bytes == parts.bytes
     assert again.dumps.keys() == parts.dumps.keys()
+    ours = [name for name in parts.dumps if not name.startswith("river/")]
+    assert [again.dumps[name] for name in ours] == [parts.dumps[name] for name in ours]
 
 
 @pytest.fixture
@@ -247,12 +253,84 @@ def test_rows_for_another_kernel_are_refused(
         make_engine().thaw(parts)
 
 
-def test_bytes_that_do_not_load_are_told(twins: Twins, make_engine: MakeEngine) -> None:
-    """With what is to be done."""
+@pytest.mark.parametrize("part", ["skeletons/0", "dictionaries/0", "prototypes/1"])
+def test_bytes_that_do_not_load_are_told(twins: Twins, make_engine: MakeEngine, part: str) -> None:
+    """With what is to be done. A pickle is one of them."""
+    twins.add(linear_model.LinearRegression())
+    twins.learn(rows(2))
+    twins.add(linear())
     parts = frozen(twins.engine)
-    parts.bytes["plans"] = b"\x80\x04cno_such_module\nthing\n."
-    with pytest.raises(CorruptStorage, match=r"no_such_module.*delete the snapshot"):
+    parts.bytes[part] = pickle.dumps(linear_model.LinearRegression())
+    with pytest.raises(CorruptStorage, match=r"does not load: .*delete the snapshot"):
         make_engine().thaw(parts)
+
+
+def test_nothing_of_its_own_is_a_pickle(
+    twins: Twins, make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fleets, what waits, texts and groups: a snapshot is read without running anything in it."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("unpickled")
+
+    for make in (by_shop, linear, nearest):
+        twins.add(make())
+    twins.learn([Row(0, DAY, float(n), {"shop": f"shop {n}"}) for n in range(12)])
+    twins.learn(rows(9, names="ab", model=2))
+    for name in ("pickle.loads", "pickle.load", "pickle.Unpickler", "dill.loads", "dill.dumps"):
+        monkeypatch.setattr(name, refuse)
+    reborn(twins, make_engine)
+    assert [twins.engine._places.of(slot)[0] >= 0 for slot in twins.slots] == [True, False, True]
+    assert twins.engine._fleets[2].plan.coding.dictionary.values[0] == "shop 0"
+
+
+def test_what_a_snapshot_cannot_hold_does_not_wait(twins: Twins) -> None:
+    """It runs in River, and says why."""
+    pipeline = linear()
+    pipeline["StandardScaler"].note = "mine"
+    kept = compose.Pipeline(preprocessing.StandardScaler(), linear_model.LinearRegression())
+    kept.note = "mine"
+    for estimator in (pipeline, kept):
+        twins.add(estimator)
+    placements = [twins.engine.placement(slot) for slot in twins.slots]
+    assert [engine for engine, _ in placements] == ["river", "river"]
+    assert all("'note'" in reason for _, reason in placements)
+    assert not twins.engine._lowering.waiting
+
+
+def test_a_clone_that_would_be_another_is_left_to_river(twins: Twins) -> None:
+    """River's clone forgets a setting that no argument of the constructor says."""
+    scaled = preprocessing.TargetStandardScaler(linear_model.LinearRegression())
+    scaled.var = stats.Var(ddof=0)
+    twins.add(scaled)
+    twins.learn(rows(5))
+    assert "its clone is another" in twins.engine.placement(twins.slots[0])[1]
+
+
+def test_a_select_keeps_the_order_that_its_rows_have() -> None:
+    """Another process has another order of sets: rows would be taken for other features."""
+    sets = ([*{"a", f"b{n}"}] for n in range(99))
+    names = next(each for each in sets if [*{*each}] == each)  # a copy has the same order
+    pipeline = compose.Select(*names) | linear_model.LinearRegression()
+    blueprint = blueprint_of(make_plan(pipeline, Inputs(raw=True)), pipeline.clone())
+    (order,) = blueprint.orders
+    turned = dataclasses.replace(blueprint, orders=(order[::-1],))
+    for each in (blueprint, turned):
+        plan, _ = each.build()
+        assert plan.leaves[0].step.outputs == plan.leaves[1].step.inputs == each.orders[0]
+    assert identity(blueprint.build()[0]) != identity(turned.build()[0])
+
+
+@pytest.mark.parametrize("room", [0, 7, 33, 1 << 40])
+def test_a_room_that_no_candidate_has_is_refused(room: int) -> None:
+    """It would be memory that somebody else asked for."""
+    plan = make_plan(by_shop(), Inputs(("shop",), raw=True, text=frozenset({"shop"})))
+    blueprint = blueprint_of(plan, by_shop())
+    assert blueprint.rooms == (8,)
+    wide, _ = dataclasses.replace(blueprint, rooms=(32,)).build()
+    assert identity(wide) != identity(plan)
+    with pytest.raises(Unlowerable, match=r"no room|groups"):
+        dataclasses.replace(blueprint, rooms=(room,)).build()
 
 
 @pytest.mark.parametrize("kind", ["river", "compiled"])

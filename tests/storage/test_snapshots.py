@@ -177,6 +177,19 @@ def test_another_version_is_refused_and_named(
     others.verify(path)  # it is whole
 
 
+def test_another_format_is_refused_and_named(
+    snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of it is read any further, and it is not taken for damage."""
+    monkeypatch.setattr("thalweg_server.storage.manifest.FORMAT", 1)
+    path = write(snapshots)
+    monkeypatch.undo()
+    with pytest.raises(OtherVersion, match=r"is of format 1, .* reads format 2") as raised:
+        snapshots.open(path)
+    assert f"snapshot {path}" in str(raised.value)
+    assert "delete the snapshot to replay the log" in str(raised.value)
+
+
 def test_the_newest_come_first_and_the_others_go(snapshots: Snapshots, tmp_path: Path) -> None:
     """By how far the log is applied, not by when they were written; rows of a batch count."""
     moments = [Progress(9, 5, 12), Progress(10, 0, 9), Progress(9, 5, 11), Progress(9, 10, 12)]

@@ -22,7 +22,8 @@ from thalweg_server.core.observation import (
     Target,
     line_of,
 )
-from thalweg_server.core.ports import Answer, Loaded, Outcomes, Sink, Source
+from thalweg_server.core.policy import SAFE, Origin
+from thalweg_server.core.ports import Answer, Health, Loaded, Outcomes, Sink, Source, Vitals
 from thalweg_server.engines.asking import ask
 from thalweg_server.engines.cell import Cell, Quarantined, answer_of, label_methods, progressive
 from thalweg_server.engines.copying import Mould
@@ -45,13 +46,15 @@ class RiverEngine:
         self._cells: dict[int, Cell] = {}
         self._next_slot = 0
         self._moulds: dict[int, Mould] = {}
-        self._before: Callable[[int, int], str] | None = None
+        self._quarantined: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._cells)
 
-    def load(self, payload: bytes, flavor: Flavor, context: Sequence[Context]) -> Loaded:
-        """See `Engine.load`."""
+    def load(
+        self, payload: bytes, flavor: Flavor, context: Sequence[Context], origin: Origin = SAFE
+    ) -> Loaded:
+        """See `Engine.load`. Takes whatever dill loads, wherever it comes from."""
         estimator = _unpickle(payload)
         check_kind(estimator, flavor)
         return Loaded(
@@ -77,6 +80,7 @@ class RiverEngine:
         """See `Engine.drop`."""
         for slot in slots:
             del self._cells[slot]
+            self._quarantined.pop(slot, None)
             self._moulds.pop(slot, None)
 
     def predict(self, slots: Sequence[int], questions: Sequence[Question]) -> list[Answer]:
@@ -118,8 +122,6 @@ class RiverEngine:
         question, last = Question(""), -1
         target: Target = 0.0
         for item, (slot, row) in enumerate(zip(numbered, rows.tolist(), strict=True)):
-            if self._before is not None:
-                self._ask_before(slot, row)
             cell = cells[slot]
             if row != last:  # the candidates of a model come one behind the other
                 question, target, last = batch.question(row), batch.target(row), row
@@ -143,17 +145,27 @@ class RiverEngine:
             unlearned=frozenset(unlearned),
         )
 
-    def watch(self, before: Callable[[int, int], str] | None) -> None:
-        """See `Engine.watch`."""
-        self._before = before
+    def meanwhile(self, function: Callable[[], None]) -> None:
+        """See `Engine.meanwhile`: there is no other process."""
 
-    def _ask_before(self, slot: int, row: int) -> None:
-        assert self._before is not None
-        reason = self._before(slot, row)
-        if reason:
-            cell = self._cells[slot]
-            estimator = Quarantined(reason)
-            self._cells[slot] = replace(cell, estimator=estimator, changes=cell.changes + 1)
+    def health(self, slot: int) -> Health:
+        """See `Engine.health`."""
+        return Health(quarantined=self._quarantined.get(slot, ""))
+
+    def condemned(self) -> Mapping[int, str]:
+        """See `Engine.condemned`: what misbehaves here ends the process."""
+        return {}
+
+    def quarantine(self, slot: int, reason: str) -> None:
+        """See `Engine.quarantine`."""
+        cell = self._cells[slot]
+        self._cells[slot] = replace(cell, estimator=Quarantined(reason), changes=cell.changes + 1)
+        self._quarantined[slot] = reason
+
+    @property
+    def vitals(self) -> Vitals:
+        """See `Engine.vitals`: there are no processes."""
+        return Vitals(quarantined=len(self._quarantined))
 
     def dump(self, slot: int) -> bytes:
         """See `Engine.dump`."""
@@ -174,6 +186,10 @@ class RiverEngine:
     def thaw(self, source: Source) -> None:
         """See `Engine.thaw`."""
         self._cells, self._next_slot = thaw_cells(source)
+        estimators = {slot: cell.estimator for slot, cell in self._cells.items()}
+        self._quarantined = {
+            slot: each.reason for slot, each in estimators.items() if isinstance(each, Quarantined)
+        }
 
     def close(self) -> None:
         """See `Engine.close`: there is nothing to let go of."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.events import Progress
 
-FORMAT = 1
+FORMAT = 2
 """Of the file and of what `core.freezing` and the engines write into it."""
 
 MANIFEST = "manifest.json"
@@ -19,7 +19,7 @@ _TITLES = {"river": "River", "numpy": "NumPy", "python": "Python", "thalweg": "T
 
 
 class OtherVersion(CorruptStorage):
-    """A snapshot that is whole, but was written with other versions of what reads it."""
+    """A snapshot that is whole as far as it was read, but written with other versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,20 @@ class Manifest:
         return json.dumps({"format": FORMAT, **asdict(self)}).encode()
 
     @staticmethod
-    def from_json(payload: bytes) -> Manifest:
-        """Raises ValueError, LookupError or TypeError for what is no manifest of this format."""
+    def from_json(payload: bytes, path: Path) -> Manifest:
+        """What a snapshot says of itself.
+
+        Raises:
+            OtherVersion: it is of another format.
+            ValueError, LookupError, TypeError: it is no manifest.
+        """
         fields = json.loads(payload)
-        if fields.pop("format") != FORMAT:
-            raise ValueError("it has another format")
+        if (written := fields.pop("format")) != FORMAT:
+            raise OtherVersion(
+                f"snapshot {path} is of format {written}, and this server reads format {FORMAT}: "
+                "start the version that wrote it once more, or delete the snapshot to replay the "
+                "log if it is whole"
+            )
         progress, dumps = Progress(**fields.pop("progress")), Dumps(**fields.pop("dumps"))
         return Manifest(progress=progress, dumps=dumps, **fields)
 

@@ -55,7 +55,7 @@ class SnapshotSource:
         with self._guarded("its directory"):
             with zipfile.ZipFile(path) as archive:
                 self._members = {info.filename: info for info in archive.infolist()}
-            self.manifest = Manifest.from_json(bytes(self._read(MANIFEST)))
+            self.manifest = Manifest.from_json(bytes(self._read(MANIFEST)), path)
             self._check_members()
             dumps = self.manifest.dumps
             self._dumps = {name: place for place, name in enumerate(dumps.names)}

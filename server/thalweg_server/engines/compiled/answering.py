@@ -19,14 +19,14 @@ from thalweg_server.engines.compiled.lowering import Lowering
 from thalweg_server.engines.compiled.places import RIVER, Places
 from thalweg_server.engines.compiled.runs import Run, do_all
 from thalweg_server.engines.compiled.template import DONE
-from thalweg_server.engines.river import RiverEngine
+from thalweg_server.engines.fallback import Fallback
 
 
 @dataclass(slots=True)
 class Answering:
     """Questions to candidates: one at a time, or many at once."""
 
-    river: RiverEngine
+    river: Fallback
     lowering: Lowering
     places: Places
     inquiries: Inquiries

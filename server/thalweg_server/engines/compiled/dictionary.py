@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -49,10 +50,21 @@ class Dictionary:
     _codes: dict[Any, int] = field(default_factory=dict)
     _characters: int = 0
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """See `object.__reduce__`: a million texts at once, where dill takes them one by one."""
-        bounds = (self.entries_max, self.characters_max, self.full)
-        return _restored, (*bounds, pickle.dumps(self.values, pickle.HIGHEST_PROTOCOL))
+    def to_bytes(self) -> bytes:
+        """All that it holds."""
+        held = json.dumps([self.full, self.values], separators=(",", ":"), ensure_ascii=False)
+        return held.encode("utf-8", "surrogatepass")
+
+    def restore(self, payload: bytes) -> None:
+        """Takes over what `to_bytes` gave; holds nothing before. Raises ValueError, TypeError."""
+        full, values = json.loads(payload.decode("utf-8", "surrogatepass"))
+        if type(full) is not bool or not {str, int, NoneType}.issuperset(map(type, values)):
+            raise ValueError("a dictionary holds something else than texts")
+        self.full, self.values = full, values
+        self._codes = {value: code for code, value in enumerate(values)}
+        self._characters = sum(len(value) for value in values if isinstance(value, str))
+        if len(self._codes) < len(values):
+            raise ValueError("a dictionary holds a text twice")
 
     def find(self, value: Any) -> float:
         """The code of a value, UNKNOWN where it has none."""
@@ -71,18 +83,6 @@ class Dictionary:
             self.values.append(value)
             self._characters += size
         return code
-
-
-def _restored(entries_max: int, characters_max: int, full: bool, values: bytes) -> Dictionary:
-    held = pickle.loads(values)
-    return Dictionary(
-        entries_max,
-        characters_max,
-        full,
-        held,
-        {value: code for code, value in enumerate(held)},
-        sum(len(value) for value in held if isinstance(value, str)),
-    )
 
 
 @dataclass(slots=True)

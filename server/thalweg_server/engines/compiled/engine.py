@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thalweg_server.core.observation import Batch, Context, Flavor, Question
-from thalweg_server.core.ports import Answer, Loaded, NotReady, Outcomes, Sink, Source
+from thalweg_server.core.policy import SAFE, Origin
+from thalweg_server.core.ports import (
+    Answer,
+    Health,
+    Loaded,
+    NotReady,
+    Outcomes,
+    Sink,
+    Source,
+    Vitals,
+)
 from thalweg_server.engines.compiled import feed
 from thalweg_server.engines.compiled.answering import Answering
 from thalweg_server.engines.compiled.errors import SchemaNeeded, Unlowerable
@@ -25,8 +36,9 @@ from thalweg_server.engines.compiled.newcomers import Newcomers
 from thalweg_server.engines.compiled.places import PENDING, RIVER, Places
 from thalweg_server.engines.compiled.runs import Run, do_all
 from thalweg_server.engines.compiled.steps.base import Inputs
+from thalweg_server.engines.fallback import Fallback
 from thalweg_server.engines.pickling import serialise
-from thalweg_server.engines.river import RiverEngine, size_of
+from thalweg_server.engines.river import size_of
 
 
 class CompiledEngine:
@@ -38,7 +50,7 @@ class CompiledEngine:
 
     name = "compiled"
 
-    def __init__(self, fallback: RiverEngine, fleets: Fleets | None = None) -> None:
+    def __init__(self, fallback: Fallback, fleets: Fleets | None = None) -> None:
         self._river = fallback
         self._fleets = Fleets() if fleets is None else fleets
         self._lowering = Lowering(self._fleets)
@@ -54,15 +66,17 @@ class CompiledEngine:
     def __len__(self) -> int:
         return len(self._places)
 
-    def load(self, payload: bytes, flavor: Flavor, context: Sequence[Context]) -> Loaded:
+    def load(
+        self, payload: bytes, flavor: Flavor, context: Sequence[Context], origin: Origin = SAFE
+    ) -> Loaded:
         """See `Engine.load`."""
-        loaded = self._river.load(payload, flavor, context)
+        loaded = self._river.load(payload, flavor, context, origin)
         self._flavor = flavor
-        estimator = self._river.estimator(loaded.slot)
         place, reason = (RIVER, loaded.slot), ""
         try:
             if flavor is Flavor.MULTICLASS:
                 raise Unlowerable("models of several classes are not compiled")
+            estimator = self._river.estimator(loaded.slot)
             place = self._lowering.lower(estimator, Inputs(raw=True), tuple(context))
         except SchemaNeeded:
             self._lowering.wait(loaded.slot, estimator, tuple(context))
@@ -75,7 +89,7 @@ class CompiledEngine:
         if place[0] != RIVER:
             self._river.drop([loaded.slot])
         slot = self._places.hold(*place, reason)
-        return Loaded(slot=slot, estimator=loaded.estimator, classes=loaded.classes)
+        return replace(loaded, slot=slot)
 
     def clone(self, slot: int) -> int:
         """See `Engine.clone`."""
@@ -130,6 +144,7 @@ class CompiledEngine:
     def close(self) -> None:
         """See `Engine.close`."""
         self._fleets.close()
+        self._river.close()
 
     def estimator(self, slot: int) -> Any:
         """The live estimator where River runs it, else a new one with its state."""
@@ -138,7 +153,10 @@ class CompiledEngine:
 
     def dump(self, slot: int) -> bytes:
         """See `Engine.dump`."""
-        return serialise(self.estimator(slot))
+        fleet, row = self._places.of(slot)
+        if fleet == RIVER:
+            return self._river.dump(row)
+        return serialise(self._lowering.lifted(fleet, row))
 
     def learn(
         self,
@@ -163,18 +181,32 @@ class CompiledEngine:
             self._learn(lesson, left)
         return lesson.outcomes()
 
-    def watch(self, before: Callable[[int, int], str] | None) -> None:
-        """See `Engine.watch`. Kernels are the server's own and need no watching."""
+    def meanwhile(self, function: Callable[[], None]) -> None:
+        """See `Engine.meanwhile`."""
+        self._river.meanwhile(function)
 
-        def asked(number: int, row: int) -> str:
-            assert before is not None
-            slot = self._places.find(RIVER, number)
-            reason = before(slot, row)
-            if reason:
-                self._places.reasons[slot] = reason
-            return reason
+    def health(self, slot: int) -> Health:
+        """See `Engine.health`. Kernels are the server's own, and behave."""
+        fleet, row = self._places.of(slot)
+        return self._river.health(row) if fleet == RIVER else Health()
 
-        self._river.watch(None if before is None else asked)
+    def condemned(self) -> Mapping[int, str]:
+        """See `Engine.condemned`."""
+        condemned = self._river.condemned()
+        return {self._places.find(RIVER, row): reason for row, reason in condemned.items()}
+
+    def quarantine(self, slot: int, reason: str) -> None:
+        """See `Engine.quarantine`."""
+        fleet, row = self._places.of(slot)
+        if fleet == RIVER:
+            self._river.quarantine(row, reason)
+            self._places.reasons[slot] = reason
+        # else what was stopped has been compiled since, and cannot misbehave any more
+
+    @property
+    def vitals(self) -> Vitals:
+        """See `Engine.vitals`."""
+        return self._river.vitals
 
     def _learn(self, lesson: Lesson, items: NDArray[np.int64]) -> None:
         if self._fed is None or self._fed[0] is not lesson.batch:

@@ -13,6 +13,7 @@ from river import compose
 
 from thalweg_server.core.observation import Context
 from thalweg_server.engines.compiled.block import Block
+from thalweg_server.engines.compiled.blueprint import Blueprint, blueprint_of
 from thalweg_server.engines.compiled.cache import Kernel, KernelCache
 from thalweg_server.engines.compiled.composer import Composer
 from thalweg_server.engines.compiled.crew import Crew
@@ -29,11 +30,13 @@ class Fleet:
 
     Args:
         plan: what the candidates are made of.
+        blueprint: how the plan is made again in another process.
         skeleton: a River estimator like them that has learned nothing.
         context: what of an observation's frame they see in `x`.
     """
 
     plan: Plan
+    blueprint: Blueprint
     skeleton: Any
     context: tuple[Context, ...]
     layout: Layout
@@ -154,12 +157,15 @@ class Fleets:
         """Number of the fleet for such an estimator, made where there is none.
 
         Raises:
-            Unlowerable: it would take too much memory per candidate, or too many kernels.
+            Unlowerable: it would take too much memory per candidate, or too many kernels, or
+                could not be restored from a snapshot.
         """
         key = _key(plan, context)
         number = self._by_key.get(key)
         if number is None:
-            self._fleets.append(self.make(plan, estimator.clone(), context))
+            skeleton = estimator.clone()
+            blueprint = blueprint_of(plan, skeleton)
+            self._fleets.append(self.make(plan, blueprint, skeleton, context))
             number = self._by_key[key] = len(self._fleets) - 1
         return number
 
@@ -173,7 +179,9 @@ class Fleets:
         self._fleets += fleets
         self._by_key |= {_key(each.plan, each.context): n for n, each in enumerate(fleets)}
 
-    def make(self, plan: Plan, skeleton: Any, context: tuple[Context, ...]) -> Fleet:
+    def make(
+        self, plan: Plan, blueprint: Blueprint, skeleton: Any, context: tuple[Context, ...]
+    ) -> Fleet:
         """A fleet that is not held yet.
 
         Raises:
@@ -187,6 +195,7 @@ class Fleets:
         source = composer.source()
         return Fleet(
             plan=plan,
+            blueprint=blueprint,
             skeleton=skeleton,
             context=context,
             layout=layout,

@@ -9,10 +9,11 @@ from typing import Any
 from thalweg_server.core.observation import Context
 from thalweg_server.engines.compiled.cache import Compiling
 from thalweg_server.engines.compiled.compiling import Compilation
-from thalweg_server.engines.compiled.errors import TooNarrow, Unlowerable
+from thalweg_server.engines.compiled.errors import SchemaNeeded, TooNarrow, Unlowerable
 from thalweg_server.engines.compiled.fleet import Fleet, Fleets
-from thalweg_server.engines.compiled.plan import make_plan
+from thalweg_server.engines.compiled.plan import Plan, make_plan
 from thalweg_server.engines.compiled.steps.base import Inputs
+from thalweg_server.engines.structures import Unpackable, pack
 
 REASON_MAX = 500
 
@@ -56,7 +57,7 @@ class Lowering:
             NotReady: its kernel is being compiled.
         """
         for narrow in (True, False):
-            plan = make_plan(estimator, replace(inputs, narrow=narrow))
+            plan = _planned(estimator, replace(inputs, narrow=narrow))
             number = self.fleets.find(plan, estimator, context)
             try:
                 return number, self.fleets[number].add(estimator)
@@ -124,6 +125,18 @@ class Lowering:
     def estimator(self, number: int) -> Any:
         """A copy of what waits, to be changed at will."""
         return copy.deepcopy(self.waiting[number].estimator)
+
+
+def _planned(estimator: Any, inputs: Inputs) -> Plan:
+    """See `make_plan`. What has to wait has to be plain data, which a snapshot can hold."""
+    try:
+        return make_plan(estimator, inputs)
+    except SchemaNeeded:
+        try:
+            pack(estimator)
+        except Unpackable as error:
+            raise Unlowerable(str(error)) from error
+        raise
 
 
 def reason_of(error: Exception) -> str:

@@ -10,7 +10,7 @@ from thalweg_server.engines.compiled.cache import Compiling
 from thalweg_server.engines.compiled.lowering import Lowering, reason_of
 from thalweg_server.engines.compiled.places import RIVER, Places
 from thalweg_server.engines.compiled.steps.base import Inputs
-from thalweg_server.engines.river import RiverEngine
+from thalweg_server.engines.fallback import Fallback
 
 BEING_COMPILED = "its kernel is being compiled"
 
@@ -39,7 +39,7 @@ class Newcomers:
 
     lowering: Lowering
     places: Places
-    river: RiverEngine
+    river: Fallback
     _waiting: dict[int, Waiting] = field(default_factory=dict)
 
     def bind(self, slot: int, inputs: Inputs, flavor: Flavor) -> None:

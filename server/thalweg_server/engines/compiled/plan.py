@@ -43,6 +43,7 @@ class Plan:
         texts: those of its inputs that are no numbers; steps use those that `coding` names.
         absent: features that must not be there.
         coding: what is kept of features by which steps group.
+        given: what it was planned with, all of it.
     """
 
     root: Chain
@@ -53,6 +54,7 @@ class Plan:
     texts: frozenset[str] = frozenset()
     absent: frozenset[str] = frozenset()
     coding: Coding = field(default_factory=Coding)
+    given: Inputs = field(default_factory=Inputs)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -91,14 +93,20 @@ class Plan:
         )
 
 
-def make_plan(estimator: Any, inputs: Inputs) -> Plan:
+def make_plan(
+    estimator: Any, inputs: Inputs, orders: Mapping[frozenset[str], tuple[str, ...]] | None = None
+) -> Plan:
     """The plan of an estimator.
+
+    Args:
+        inputs: what it is given.
+        orders: in which a Select gives its features, where it is not the order here.
 
     Raises:
         Unlowerable: with the reason.
         SchemaNeeded: it depends on the features' names, and `inputs` does not tell.
     """
-    planner = _Planner(traced(inputs))
+    planner = _Planner(replace(traced(inputs), orders=orders or {}))
     root, _ = planner.visit(estimator, planner.inputs, 0)
     if not isinstance(root, Chain):
         root = Chain((root,))
@@ -114,6 +122,7 @@ def make_plan(estimator: Any, inputs: Inputs) -> Plan:
         texts=inputs.text & planner.reads if closed else inputs.text,
         absent=frozenset(planner.absent),
         coding=planner.inputs.coding,
+        given=inputs,
     )
     for leaf in planner.raw:
         leaf.step.bind(plan.inputs)

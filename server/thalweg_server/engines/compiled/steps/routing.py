@@ -9,7 +9,7 @@ from river import compose
 
 from thalweg_server.engines.compiled.errors import SchemaNeeded, Unlowerable
 from thalweg_server.engines.compiled.steps.base import Constants, Floats, Inputs, Ints, Step, only
-from thalweg_server.engines.compiled.steps.tracing import Passing
+from thalweg_server.engines.compiled.steps.tracing import Passing, traced
 
 
 def routing_transform(x: Floats, out: Floats, day: int, sources: Ints) -> None:
@@ -45,15 +45,21 @@ class Routing(Passing):
         return {"sources": self._at}
 
 
+class Selection(Routing):
+    """Select, whose outputs are in the order of a set."""
+
+
 def lower_select(estimator: compose.Select, inputs: Inputs) -> Step:
     """Select gives its features in the order of a set, which a copy of it has to keep."""
     only(estimator, {"keys"})
     keys = _names(estimator.keys)
-    if tuple(set(keys)) != keys:
+    ordered = traced(inputs).orders.get(frozenset(keys))
+    if ordered is None and tuple(set(keys)) != keys:
         raise Unlowerable("the order of Select's keys would change in a copy")
+    keys = ordered or keys
     if inputs.names is not None and not set(keys) <= set(inputs.names):
         raise Unlowerable("Select wants a feature that is not there")
-    step = Routing(inputs, keys, keys)
+    step = Selection(inputs, keys, keys)
     step.reads = tuple(sorted(keys))
     return step
 

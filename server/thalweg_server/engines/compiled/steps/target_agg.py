@@ -48,6 +48,9 @@ each time that it is full. A kernel looks at one group after the other."""
 
 KEYS_MAX = 4
 
+BITS_MAX = 1_024
+"""Of an integer as a group's key: what nobody groups by need not be kept."""
+
 
 def target_agg_find(x: Floats, state: Floats, settings: Floats) -> int:
     """The group of a row; that after the last where it is new."""
@@ -168,6 +171,12 @@ class LoweredTargetAgg(Step):
         """See `Step.bind`."""
         self._sources = [available.index(name) for name in self.by]
 
+    def enlarge(self, room: int) -> None:
+        """Makes room for so many groups; raises Unlowerable where no candidate has that."""
+        if room != (room_for(room - 1) if self.by else 1):
+            raise Unlowerable(f"a TargetAgg has no room for {room} groups")
+        self.room = room
+
     def full(self, estimator: Any) -> bool:
         """Whether a candidate has no room for another group."""
         return bool(self.by) and len(estimator._groups) >= self.room
@@ -253,4 +262,6 @@ def _inexact(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return value is None or type(value) is str or (type(value) is int and _inexact(value))
+    if type(value) is int:
+        return _inexact(value) and value.bit_length() <= BITS_MAX
+    return value is None or type(value) is str

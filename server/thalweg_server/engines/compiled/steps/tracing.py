@@ -19,12 +19,14 @@ class Traced(Inputs):
         known: whether raw features are known, so that it is known which are text.
         steady: whether steps before give the same when learning as they gave when predicting.
         coding: shared by all steps of a plan.
+        orders: in which a Select gives its features, by these: see `make_plan`.
     """
 
     origins: Mapping[str, str] = field(default_factory=dict)
     known: bool = True
     steady: bool = True
     coding: Coding = field(default_factory=Coding)
+    orders: Mapping[frozenset[str], tuple[str, ...]] = field(default_factory=dict)
 
     def origin(self, name: str) -> str | None:
         """The raw feature that a feature is; None where a step made it."""
@@ -65,6 +67,7 @@ def outputs_of(step: Step, inputs: Traced) -> Traced:
         known=inputs.known,
         steady=inputs.steady and not learns_early,
         coding=inputs.coding,
+        orders=inputs.orders,
     )
 
 
@@ -84,4 +87,5 @@ def union_outputs(inputs: Traced, parts: Sequence[Traced]) -> Traced:
         known=inputs.known,
         steady=all(part.steady for part in parts),
         coding=inputs.coding,
+        orders=inputs.orders,
     )
