@@ -18,6 +18,8 @@ DATE = pb.CONTEXT_FIELD_DATE
 X = {"a": 1.0, "b": 2}
 
 NOT_HERE = {
+    "BAD_TOKEN": "needs a server with tokens: tests/callers walks every rpc",
+    "ROLE_MISSING": "likewise",
     "UNSPECIFIED": "never sent",
     "STORAGE_FAILED": "it ends the server: tests/crash provokes it",
     "PAYLOAD_REFUSED": "the policy that refuses payloads comes with the security features",

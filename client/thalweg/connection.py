@@ -40,13 +40,15 @@ class Connection:
             servers that ask for one (mTLS).
         server_name: the name to expect in the server's certificate, where it is not the host's.
         token: a bearer token, or a function that returns one; goes with every call.
+        allow_insecure_token: send the token without TLS to another machine, too: for networks
+            that encrypt by themselves.
         retry: how often and how patiently calls are repeated where that is safe.
         keepalive: seconds of silence on an open call after which the connection is probed.
         options: further gRPC channel arguments; they win over ours.
 
     Raises:
-        ValueError: a token without TLS to another machine; a certificate without its key; a
-            certificate without TLS.
+        ValueError: a token without TLS to another machine, not allowed; a certificate without
+            its key; a certificate without TLS.
     """
 
     def __init__(  # noqa: PLR0913 - settings, all but one by name
@@ -59,6 +61,7 @@ class Connection:
         key: str | os.PathLike[str] | None = None,
         server_name: str = "",
         token: Token | None = None,
+        allow_insecure_token: bool = False,
         retry: Retry | None = None,
         keepalive: float = 30.0,
         options: Sequence[tuple[str, Any]] = (),
@@ -67,8 +70,12 @@ class Connection:
             raise ValueError("a client certificate needs its key, and a key its certificate")
         if certificate is not None and tls is False:
             raise ValueError("a client certificate needs tls")
-        if token is not None and tls is False and not is_local(target):
-            raise ValueError(f"without tls the token would cross the network to {target} in clear")
+        in_clear = tls is False and not is_local(target)
+        if token is not None and in_clear and not allow_insecure_token:
+            raise ValueError(
+                f"without tls the token would cross the network to {target} in clear: give tls "
+                "(--tls, --ca), or allow_insecure_token (--allow-insecure-token)"
+            )
         self.target = target
         self.timeout = timeout
         self.retry = retry or Retry()

@@ -81,6 +81,8 @@ def _candidate_info(message: pb.CandidateInfo) -> results.CandidateInfo:
         state_bytes=message.state_bytes,
         learned=message.learned,
         score=score(message.score),
+        strikes=message.strikes,
+        quarantined=message.quarantined,
     )
 
 

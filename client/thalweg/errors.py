@@ -237,6 +237,14 @@ class LimitReached(ResourceExhausted):
     """A limit of the server; waiting does not help."""
 
 
+class BadToken(Unauthenticated):
+    """The call had no token, or one that is unknown, revoked or expired."""
+
+
+class RoleMissing(PermissionDenied):
+    """The token has not the role that the call needs; metadata `role` names it."""
+
+
 class Overloaded(ResourceExhausted):
     """Too much is queued; the call did nothing and waiting helps."""
 

@@ -71,6 +71,8 @@ class CandidateInfo:
         state_bytes: size of its state in memory; 0 where it was not measured (list_models).
         learned: observations it learned on this server.
         score: its running quality.
+        strikes: how often it had to be stopped.
+        quarantined: why it is asked and taught no more; empty where it is.
     """
 
     candidate: str
@@ -80,6 +82,8 @@ class CandidateInfo:
     state_bytes: int
     learned: int
     score: Score
+    strikes: int = 0
+    quarantined: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

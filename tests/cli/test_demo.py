@@ -6,6 +6,7 @@ import json
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -172,18 +173,21 @@ def test_without_the_demo_extra_it_says_what_to_install(monkeypatch: pytest.Monk
 
 def test_a_server_that_does_not_start_is_one_line() -> None:
     """Its own complaint, not a traceback."""
-    code = (
-        "import thalweg.demo.process as p\n"
-        "p._ARGUMENTS = ('--port', '0', '--metrics-host', '256.0.0.1')\n"
-        "from thalweg.cli import main\nmain(['demo', '--items', '1'])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"THALWEG_DATA_DIR": "ignored"},
-    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code = (
+            "import thalweg.demo.process as p\n"
+            f"p._ARGUMENTS = ('--port', '0', '--metrics-port', '{port}')\n"
+            "from thalweg.cli import main\nmain(['demo', '--items', '1'])"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"THALWEG_DATA_DIR": "ignored"},
+        )
     assert done.returncode == 1
-    assert done.stderr.startswith("thalweg: the server did not start: cannot listen on 256.0.0.1")
+    refused = f"thalweg: the server did not start: cannot listen on 127.0.0.1:{port}"
+    assert done.stderr.startswith(refused)
     assert done.stderr.count("\n") == 1

@@ -73,6 +73,38 @@ def test_a_taken_port_is_one_line(server: BackgroundServer) -> None:
     assert f"cannot listen on {server.metrics_address} (--metrics-host, --metrics-port)" in line
 
 
+def test_an_address_that_others_reach_is_refused(tmp_path: Path) -> None:
+    """In one line that says how, whether it is an option or a variable; nothing is made."""
+    data = {"THALWEG_DATA_DIR": str(tmp_path / "data"), **DURABLE}
+    for line in (
+        failed("--port", "0", "--host", "0.0.0.0", **data),
+        failed("--port", "0", THALWEG_HOST="::", **data),
+    ):
+        assert line.startswith("thalweg: --host ")
+        for option in ("--tls-cert", "--tls-key", "--tokens", "--allow-insecure-bind"):
+            assert option in line
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_locks_it_is_refused_in_one_line_where_it_cannot_be_used(tmp_path: Path) -> None:
+    """A missing token file, and a certificate without its key."""
+    nix = str(tmp_path / "nix")
+    assert f"cannot read the token file {nix} (--tokens)" in failed("--port", "0", "--tokens", nix)
+    assert "go together" in failed("--port", "0", "--tls-cert", nix)
+    line = failed("--port", "0", "--tls-cert", nix, THALWEG_TLS_KEY=nix)
+    assert f"cannot read {nix} (--tls-cert, --tls-key" in line
+
+
+def test_an_insecure_bind_can_be_allowed_and_warns() -> None:
+    """With one line on stderr."""
+    insecure = {"THALWEG_HOST": "0.0.0.0", "THALWEG_ALLOW_INSECURE_BIND": "1"}
+    with serving("--port", "0", **insecure) as (process, where):
+        assert where["address"].startswith("0.0.0.0:")
+        process.terminate()
+        _, logged = process.communicate(timeout=20)
+        assert logged.count("--allow-insecure-bind") == 1
+
+
 DURABLE = {"THALWEG_EPHEMERAL": ""}
 
 

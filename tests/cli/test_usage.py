@@ -15,13 +15,18 @@ from tests.cli.conftest import Run, line_of
 from thalweg.cli import cli
 
 COMMANDS = sorted(cli.commands)
+GROUPS = {name: each for name, each in cli.commands.items() if isinstance(each, click.Group)}
+LEAVES = sorted(
+    [[name] for name in COMMANDS if name not in GROUPS]
+    + [[name, each] for name, group in GROUPS.items() for each in group.commands]
+)
 HEAVY = ("grpc", "numpy", "river", "rich", "pyarrow", "google.protobuf", "dill")
 
 
 def test_the_commands_are_those_of_the_contract() -> None:
     """In the order of a day's work; `health` is for health checks of containers."""
     first = "serve demo health init warmup upload download"
-    then = "delete predict learn stream models watch verify backup restore"
+    then = "delete predict learn stream models watch token verify backup restore"
     assert list(cli.commands) == [*first.split(), *then.split()]
 
 
@@ -30,7 +35,7 @@ def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys\n"
         "from thalweg.cli import cli\n"
-        "for args in [['--help'], *([name, '--help'] for name in cli.commands)]:\n"
+        f"for args in [['--help'], *([*each, '--help'] for each in {LEAVES!r})]:\n"
         "    try: cli.main(args)\n"
         "    except SystemExit as done: assert not done.code, args\n"
         f"print('loaded', [name for name in {HEAVY!r} if name in sys.modules])"
@@ -39,22 +44,26 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "loaded []"
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_is_a_variable_that_help_shows(name: str) -> None:
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_every_option_is_a_variable_that_help_shows(path: list[str]) -> None:
     """`--some-option` is THALWEG_SOME_OPTION, whatever the command."""
-    text = CliRunner().invoke(cli, [name, "--help"]).stdout
+    text = CliRunner().invoke(cli, [*path, "--help"]).stdout
     shown = re.sub(r"\s+", " ", text)
-    for option in cli.commands[name].params:
+    commands: click.Command = cli
+    for name in path:
+        assert isinstance(commands, click.Group)
+        commands = commands.commands[name]
+    for option in commands.params:
         if isinstance(option, click.Option):
             variable = "THALWEG_" + option.opts[0].removeprefix("--").replace("-", "_").upper()
             assert option.envvar == variable
             assert f"env var: {variable}" in shown
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_that_prints_can_print_for_machines(name: str) -> None:
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_every_command_that_prints_can_print_for_machines(path: list[str]) -> None:
     """`--json` is everywhere."""
-    assert "--json" in CliRunner().invoke(cli, [name, "--help"]).stdout
+    assert "--json" in CliRunner().invoke(cli, [*path, "--help"]).stdout
 
 
 def test_version() -> None:
@@ -85,6 +94,10 @@ def test_version() -> None:
         (["warmup", "-", "--keep-all"], "--keep-all is for --mode local"),
         (["warmup", "-", "--mode", "local", "--stream-id", "a"], "are for --mode remote"),
         (["demo", "--items", "0"], "0 is not in the range"),
+        (["token", "new"], "Missing option '--role'"),
+        (["token", "new", "--role", "owner"], "'owner' is not one of 'predict'"),
+        (["token", "new", "--role", "learn", "--expires", "90"], "say 90d, 12h or 30m"),
+        (["token", "new", "--role", "learn", "--expires", "0d"], "over before it begins"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(args: list[str], says: str) -> None:

@@ -19,6 +19,7 @@ from thalweg.cli.health import health
 from thalweg.cli.models import delete, download, init, models, upload
 from thalweg.cli.serve import serve
 from thalweg.cli.stream import stream
+from thalweg.cli.token import token
 from thalweg.cli.warmup import warmup
 from thalweg.cli.watch import watch
 
@@ -38,6 +39,7 @@ COMMANDS = (
     stream,
     models,
     watch,
+    token,
     verify,
     backup,
     restore,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,11 +24,18 @@ _OPTIONS = (
         help="For a call, its retries included; streams have none.",
     ),
     click.option("--tls", is_flag=True, help="Encrypt, trusting the system's authorities."),
-    click.option("--tls-ca", type=_FILE, help="Encrypt, trusting the authorities in this file."),
-    click.option("--tls-certificate", type=_FILE, help="This client's certificate chain (PEM)."),
-    click.option("--tls-key", type=_FILE, help="The key of --tls-certificate (PEM)."),
-    click.option("--tls-server-name", default="", help="Name expected in the certificate."),
-    click.option("--token", help="Bearer token; better given as the variable."),
+    # Not --tls-…: these are the server's, and a container's health check sees its variables.
+    click.option("--ca", type=_FILE, help="Encrypt, trusting the authorities in this file."),
+    click.option("--cert", type=_FILE, help="This client's certificate chain (PEM), for mTLS."),
+    click.option("--key", type=_FILE, help="The key of --cert (PEM)."),
+    click.option("--server-name", default="", help="Name expected in the server's certificate."),
+    click.option("--token", help="Bearer token; better given as the variable, or as a file."),
+    click.option("--token-file", type=_FILE, help="File of the bearer token, read at each call."),
+    click.option(
+        "--allow-insecure-token",
+        is_flag=True,
+        help="Send the token to another machine in clear, too.",
+    ),
 )
 
 
@@ -58,12 +66,22 @@ def client_command(*args: Any, **kwargs: Any) -> Callable[[Callable[..., None]],
 _SETTINGS = (
     "timeout",
     "tls",
-    "tls_ca",
-    "tls_certificate",
-    "tls_key",
-    "tls_server_name",
+    "ca",
+    "cert",
+    "key",
+    "server_name",
     "token",
+    "token_file",
+    "allow_insecure_token",
 )
+
+
+def _token(token: str | None, file: str | None) -> str | Callable[[], str] | None:
+    """Return the token: the option's or else the file's, which may change meanwhile."""
+    if token is not None or file is None:
+        return token
+    path = Path(file)
+    return lambda: path.read_text(encoding="utf-8").strip()
 
 
 def _run(
@@ -75,11 +93,12 @@ def _run(
     client = Client(
         target,
         timeout=settings["timeout"],
-        tls=settings["tls_ca"] or settings["tls"],
-        certificate=settings["tls_certificate"],
-        key=settings["tls_key"],
-        server_name=settings["tls_server_name"],
-        token=settings["token"],
+        tls=settings["ca"] or settings["tls"],
+        certificate=settings["cert"],
+        key=settings["key"],
+        server_name=settings["server_name"],
+        token=_token(settings["token"], settings["token_file"]),
+        allow_insecure_token=settings["allow_insecure_token"],
     )
     with client:
         try:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FLAVORS = click.Choice(["regression", "binary", "multiclass"], case_sensitive=False)
 _PORT = click.IntRange(0, 65535)
+_FILE = click.Path(path_type=Path)
 
 
 @click.command(cls=Command)
@@ -21,6 +22,60 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--port", type=_PORT, default=50051, help="gRPC port; 0 = any free one.")
 @click.option("--metrics-host", default="127.0.0.1", help="Address of the HTTP port.")
 @click.option("--metrics-port", type=_PORT, default=9464, help="HTTP port; 0 = any free one.")
+@click.option(
+    "--tokens",
+    type=_FILE,
+    metavar="FILE",
+    help="Callers' tokens and roles, as `thalweg token new` writes them; read anew when that "
+    "changes. Without it every caller may everything.",
+)
+@click.option(
+    "--tls-cert",
+    type=_FILE,
+    metavar="FILE",
+    help="TLS with this certificate chain (PEM); a renewed one is picked up.",
+)
+@click.option("--tls-key", type=_FILE, metavar="FILE", help="The key of --tls-cert (PEM).")
+@click.option(
+    "--tls-client-ca",
+    type=_FILE,
+    metavar="FILE",
+    help="mTLS: connect only clients with a certificate of these authorities (PEM). What they may "
+    "do is their tokens' matter.",
+)
+@click.option(
+    "--metrics-token-file",
+    type=_FILE,
+    metavar="FILE",
+    help="Token that /metrics and the live page ask for; health needs none.",
+)
+@click.option("--metrics-tls", is_flag=True, help="HTTPS on the HTTP port, with --tls-cert.")
+@click.option(
+    "--allow-insecure-bind",
+    is_flag=True,
+    help="Start on an address that other machines reach without TLS and tokens.",
+)
+@click.option(
+    "--uploads",
+    type=click.Choice(["safe", "code", "trusted"]),
+    default="safe",
+    help="What uploads may hold. safe: River objects, and the functions that Thalweg ships. code: "
+    "functions by value, too. trusted: whatever dill loads. The last two take the role "
+    "upload-code where there are --tokens.",
+)
+@click.option(
+    "--worker-import",
+    "worker_imports",
+    multiple=True,
+    metavar="MODULE",
+    help="A module that model workers import before they close their doors: one with classes of "
+    "your own, for --uploads trusted. Repeatable.",
+)
+@click.option(
+    "--allow-unjailed-code",
+    is_flag=True,
+    help="Run code of uploads even where the kernel cannot confine the processes that do.",
+)
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -58,7 +113,8 @@ _PORT = click.IntRange(0, 65535)
 def serve(as_json: bool, ephemeral: bool, flavor: str | None, **settings: Any) -> None:
     """Run a server until SIGTERM or Ctrl-C.
 
-    It binds to loopback: whoever can upload a model can run code in the server.
+    It binds to loopback. On an address that other machines reach it starts only with TLS and
+    callers' tokens.
     """
     if ephemeral:
         if settings["store"] is not None:
@@ -72,8 +128,10 @@ def _config(flavor: str | None, settings: dict[str, Any]) -> Config:
     try:
         from thalweg_server.config import Config  # noqa: PLC0415 - it may not be installed
         from thalweg_server.core.observation import Flavor  # noqa: PLC0415
+        from thalweg_server.core.policy import Policy  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise incomplete(error) from error
+    settings["uploads"] = Policy(settings["uploads"])
     return Config(flavor=Flavor(flavor) if flavor else None, **settings)
 
 

@@ -11,6 +11,12 @@ Conventions. An empty string means absent for date, candidate and ids. A date is
 "2016-05-23". Zero is a value, never "absent": where absence matters the field is `optional`.
 Every error status carries google.rpc.ErrorInfo with domain "thalweg" and, as its reason, the
 full name of an ErrorReason; errors about a field of the request also carry BadRequest.
+On a server with callers' tokens every call, health and reflection apart, brings one as
+metadata `authorization: Bearer <token>`; else it fails with UNAUTHENTICATED (BAD_TOKEN), and
+with PERMISSION_DENIED (ROLE_MISSING) where the token lacks the role: `predict` for Predict,
+PredictMany, ListModels, GetModel and WatchScores; `learn` for Learn and StreamLearn; `upload` for
+UploadModel, DownloadModel and DeleteModel; `admin` for an Init that changes anything; any for
+one that reports. A stream ends likewise once its token is revoked or expires.
 Before Init, every rpc but Init fails with ERROR_REASON_NOT_INITIALISED. While the server
 drains, every new call fails with UNAVAILABLE and ERROR_REASON_DRAINING: nothing was done, and
 it is safe to repeat the call.
@@ -142,6 +148,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: the server is shutting down and did nothing; repeat the call elsewhere or later."""
     ERROR_REASON_STORAGE_FAILED: _ErrorReason.ValueType  # 25
     """UNAVAILABLE: the event log's disk failed and the server ends; done or not, repeat what has an id."""
+    ERROR_REASON_BAD_TOKEN: _ErrorReason.ValueType  # 26
+    """UNAUTHENTICATED: the call has no token, or one that is unknown, revoked or expired."""
+    ERROR_REASON_ROLE_MISSING: _ErrorReason.ValueType  # 27
+    """PERMISSION_DENIED: the token lacks the role that metadata `role` names."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the machine-readable cause of an error, in google.rpc.ErrorInfo.reason and in
@@ -200,6 +210,10 @@ ERROR_REASON_DRAINING: ErrorReason.ValueType  # 24
 """UNAVAILABLE: the server is shutting down and did nothing; repeat the call elsewhere or later."""
 ERROR_REASON_STORAGE_FAILED: ErrorReason.ValueType  # 25
 """UNAVAILABLE: the event log's disk failed and the server ends; done or not, repeat what has an id."""
+ERROR_REASON_BAD_TOKEN: ErrorReason.ValueType  # 26
+"""UNAUTHENTICATED: the call has no token, or one that is unknown, revoked or expired."""
+ERROR_REASON_ROLE_MISSING: ErrorReason.ValueType  # 27
+"""PERMISSION_DENIED: the token lacks the role that metadata `role` names."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
@@ -442,6 +456,8 @@ class CandidateInfo(_message.Message):
     STATE_BYTES_FIELD_NUMBER: _builtins.int
     LEARNED_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
+    STRIKES_FIELD_NUMBER: _builtins.int
+    QUARANTINED_FIELD_NUMBER: _builtins.int
     candidate: _builtins.str
     """Its name."""
     estimator: _builtins.str
@@ -454,6 +470,10 @@ class CandidateInfo(_message.Message):
     """Estimated size of its state in memory, in bytes. 0 in ListModels, which does not measure."""
     learned: _builtins.int
     """Observations it learned on this server; one on which it raised is not counted."""
+    strikes: _builtins.int
+    """How often it had to be stopped: it took too long or too much memory, or ended its process."""
+    quarantined: _builtins.str
+    """Why it is asked and taught no more; empty where it is. Replace or delete the candidate."""
     @_builtins.property
     def score(self) -> Global___Score:
         """Its running quality."""
@@ -468,10 +488,12 @@ class CandidateInfo(_message.Message):
         state_bytes: _builtins.int = ...,
         learned: _builtins.int = ...,
         score: Global___Score | None = ...,
+        strikes: _builtins.int = ...,
+        quarantined: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "engine", b"engine", "engine_reason", b"engine_reason", "estimator", b"estimator", "learned", b"learned", "score", b"score", "state_bytes", b"state_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "engine", b"engine", "engine_reason", b"engine_reason", "estimator", b"estimator", "learned", b"learned", "quarantined", b"quarantined", "score", b"score", "state_bytes", b"state_bytes", "strikes", b"strikes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,12 @@ Conventions. An empty string means absent for date, candidate and ids. A date is
 "2016-05-23". Zero is a value, never "absent": where absence matters the field is `optional`.
 Every error status carries google.rpc.ErrorInfo with domain "thalweg" and, as its reason, the
 full name of an ErrorReason; errors about a field of the request also carry BadRequest.
+On a server with callers' tokens every call, health and reflection apart, brings one as
+metadata `authorization: Bearer <token>`; else it fails with UNAUTHENTICATED (BAD_TOKEN), and
+with PERMISSION_DENIED (ROLE_MISSING) where the token lacks the role: `predict` for Predict,
+PredictMany, ListModels, GetModel and WatchScores; `learn` for Learn and StreamLearn; `upload` for
+UploadModel, DownloadModel and DeleteModel; `admin` for an Init that changes anything; any for
+one that reports. A stream ends likewise once its token is revoked or expires.
 Before Init, every rpc but Init fails with ERROR_REASON_NOT_INITIALISED. While the server
 drains, every new call fails with UNAVAILABLE and ERROR_REASON_DRAINING: nothing was done, and
 it is safe to repeat the call.
