@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg_server.core import errors
 from thalweg_server.telemetry import CallObserver
+from thalweg_server.unreadable import check_readable, readable, reader
 
 Code = grpc.StatusCode
 
@@ -42,7 +43,11 @@ STATUSES: dict[type[errors.Refusal], tuple[grpc.StatusCode, pb.ErrorReason.Value
     errors.Overloaded: (Code.RESOURCE_EXHAUSTED, pb.ERROR_REASON_OVERLOADED),
     errors.Draining: (Code.UNAVAILABLE, pb.ERROR_REASON_DRAINING),
     errors.StorageFailed: (Code.UNAVAILABLE, pb.ERROR_REASON_STORAGE_FAILED),
+    errors.BadToken: (Code.UNAUTHENTICATED, pb.ERROR_REASON_BAD_TOKEN),
+    errors.RoleMissing: (Code.PERMISSION_DENIED, pb.ERROR_REASON_ROLE_MISSING),
 }
+
+_METHODS = pb.DESCRIPTOR.services_by_name["Forecaster"].methods_by_name
 
 MESSAGE_BYTES_MAX = 1_200
 """UTF-8 of a message: in trailers, which hold 8 KiB by default, it travels up to three times, once
@@ -91,7 +96,8 @@ def _pack(status: status_pb2.Status, detail: Any) -> None:
     status.details.append(packed)
 
 
-async def _abort(context: Any, refusal: errors.Refusal) -> None:
+async def abort(context: Any, refusal: errors.Refusal) -> None:
+    """Ends a call with the error; what comes after this is not reached."""
     status = details_of(refusal)
     metadata = (("grpc-status-details-bin", status.SerializeToString()),)
     await context.abort(STATUSES[type(refusal)][0], status.message, metadata)
@@ -118,13 +124,17 @@ class Statuses(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore]
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         """Wraps the handler of one call; see grpc.aio.ServerInterceptor."""
-        handler = await continuation(handler_call_details)
-        _, service, method = handler_call_details.method.split("/", 2)
+        # "/service/method", but nothing keeps a client from sending any other path.
+        service, _, method = handler_call_details.method.removeprefix("/").partition("/")
+        try:
+            handler = await continuation(handler_call_details)
+        except errors.Refusal as refusal:  # of an interceptor within this one
+            return _refusal(self._observe(_kind(method), service, method), refusal)
         if handler is None or not service.startswith("thalweg."):
             return handler
 
-        def begin(kind: str) -> CallObserver:
-            return self._observe(kind, service, method)
+        def begin() -> CallObserver:
+            return self._observe(_kind(method), service, method)
 
         def check() -> None:
             if self._draining():
@@ -135,59 +145,80 @@ class Statuses(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore]
         )
 
 
-Begin = Callable[[str], CallObserver]
+Begin = Callable[[], CallObserver]
+
+
+def _kind(name: str) -> str:
+    method = _METHODS.get(name)
+    if method is None or not method.server_streaming:
+        return "unary"
+    return "bidi_stream" if method.client_streaming else "server_stream"
+
+
+def _refusal(observer: CallObserver, refusal: errors.Refusal) -> Any:
+    """A handler that refuses. Of whatever kind the rpc is, as a stream its request is not read."""
+
+    async def call(_: AsyncIterator[Any], context: Any) -> None:
+        with observer:
+            observer.refused(STATUSES[type(refusal)][0])
+            await abort(context, refusal)
+
+    return grpc.stream_stream_rpc_method_handler(call)
 
 
 def _unary_unary(handler: Any, begin: Begin, check: Callable[[], None]) -> Any:
     async def call(request: Any, context: Any) -> Any:
-        with begin("unary") as observer:
+        with begin() as observer:
             observer.received()
             try:
                 check()
+                check_readable(request)
                 response = await handler.unary_unary(request, context)
             except errors.Refusal as refusal:
                 observer.refused(STATUSES[type(refusal)][0])
-                await _abort(context, refusal)
+                await abort(context, refusal)
             observer.sent()
             return response
 
     return grpc.unary_unary_rpc_method_handler(
-        call, handler.request_deserializer, handler.response_serializer
+        call, reader(handler.request_deserializer), handler.response_serializer
     )
 
 
 def _unary_stream(handler: Any, begin: Begin, check: Callable[[], None]) -> Any:
     async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-        with begin("server_stream") as observer:
+        with begin() as observer:
             observer.received()
             try:
                 check()
+                check_readable(request)
                 async for response in handler.unary_stream(request, context):
                     yield response
                     observer.sent()
             except errors.Refusal as refusal:
                 observer.refused(STATUSES[type(refusal)][0])
-                await _abort(context, refusal)
+                await abort(context, refusal)
 
     return grpc.unary_stream_rpc_method_handler(
-        call, handler.request_deserializer, handler.response_serializer
+        call, reader(handler.request_deserializer), handler.response_serializer
     )
 
 
 def _stream_stream(handler: Any, begin: Begin, check: Callable[[], None]) -> Any:
     async def call(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
-        with begin("bidi_stream") as observer:
+        with begin() as observer:
             try:
                 check()
-                async for response in handler.stream_stream(observer.count(requests), context):
+                messages = observer.count(readable(requests))
+                async for response in handler.stream_stream(messages, context):
                     yield response
                     observer.sent()
             except errors.Refusal as refusal:
                 observer.refused(STATUSES[type(refusal)][0])
-                await _abort(context, refusal)
+                await abort(context, refusal)
 
     return grpc.stream_stream_rpc_method_handler(
-        call, handler.request_deserializer, handler.response_serializer
+        call, reader(handler.request_deserializer), handler.response_serializer
     )
 
 

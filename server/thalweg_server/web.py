@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 
@@ -13,15 +14,13 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from thalweg_server.callers.checking import SecretFile
+from thalweg_server.callers.door import guarded
+from thalweg_server.config import WebLimits
 from thalweg_server.telemetry import CONTENT_TYPE, Telemetry, live_page
-
-KEEP_ALIVE_SECONDS = 75
-"""How long an idle connection is kept: longer than Prometheus' usual pause between scrapes."""
-
-CONNECTIONS_MAX = 256
-"""Connections at once; more than that is no scraper."""
+from thalweg_server.web_patience import patient_protocol
 
 STOP_SECONDS_MAX = 1
 """How long `stop` waits for responses that are under way."""
@@ -35,20 +34,33 @@ class WebServer:
         port: port to listen on; 0 = any free one.
         telemetry: what to show.
         ready: whether the service takes calls.
+        token: what all but health asks for; None = nothing.
+        tls: speaks HTTPS with this; None = HTTP.
+        limits: on requests and connections.
     """
 
     def __init__(
-        self, host: str, port: int, telemetry: Telemetry, ready: Callable[[], bool]
+        self,
+        host: str,
+        port: int,
+        telemetry: Telemetry,
+        ready: Callable[[], bool],
+        *,
+        token: SecretFile | None = None,
+        tls: ssl.SSLContext | None = None,
+        limits: WebLimits | None = None,
     ) -> None:
+        self._limits = limits or WebLimits()
         self._address = (host, port)
-        self._app = _app(telemetry, ready)
+        self._app = guarded(_app(telemetry, ready), token)
+        self._tls = tls
         self._server: _Server | None = None
 
     def start(self) -> int:
         """Listens; returns the port. Raises OSError where the address cannot be had."""
         listener = _listen(*self._address)
         port: int = listener.getsockname()[1]
-        self._server = _Server(self._app, listener)
+        self._server = _Server(self._app, listener, self._limits, self._tls)
         return port
 
     def stop(self) -> None:
@@ -61,7 +73,13 @@ class WebServer:
 class _Server(uvicorn.Server):
     """Uvicorn in a thread: it leaves signals alone there, and says when it serves."""
 
-    def __init__(self, app: Starlette, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        limits: WebLimits,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -73,12 +91,15 @@ class _Server(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=CONNECTIONS_MAX,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                http=patient_protocol(limits),
+                h11_max_incomplete_event_size=limits.header_bytes_max,
+                limit_concurrency=limits.connections_max,
+                timeout_keep_alive=limits.keepalive_seconds,
                 timeout_graceful_shutdown=STOP_SECONDS_MAX,
             )
         )
         self._listener = listener
+        self._tls = tls
         self._up = threading.Event()
         self._thread = threading.Thread(target=self._serve_all, name="thalweg-web", daemon=True)
         self._thread.start()
@@ -91,6 +112,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn.Server."""
+        self.config.ssl = self._tls  # a context of ours, that takes renewed certificates
         await super().startup(sockets)
         self._up.set()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from thalweg_server.core.observation import Batch
 from thalweg_server.core.service import Service
 from thalweg_server.rpc import decode
 from thalweg_server.rpc.names import KnownNames
+from thalweg_server.rpc.quotas import Batches, Hold
 
 ON_LOOP_ROWS = 200
 """Rows that the event loop converts itself: a few milliseconds, less than a detour costs."""
@@ -26,6 +27,7 @@ class Incoming:
 
     sequence: int
     batch: Batch
+    hold: Hold
 
 
 class Arrivals:
@@ -35,6 +37,8 @@ class Arrivals:
         requests: as gRPC gives them.
         service: for its flavor and limits.
         max_batch_bytes: the largest message that may come.
+        batches: counts what the caller has under way; the next message is read once there is room
+            for this one.
     """
 
     def __init__(
@@ -42,10 +46,12 @@ class Arrivals:
         requests: AsyncIterator[pb.StreamLearnRequest],
         service: Service,
         max_batch_bytes: int,
+        batches: Batches,
     ) -> None:
         self._requests = requests
         self._service = service
-        self._max_batch_bytes = max_batch_bytes
+        self.max_batch_bytes = max_batch_bytes
+        self._batches = batches
         self._names = KnownNames()
         self._stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -62,16 +68,7 @@ class Arrivals:
 
     async def message(self) -> pb.StreamLearnRequest | None:
         """The next message, None at the end; raises what `stop` was given."""
-        reading = asyncio.ensure_future(_read(self._requests))
-        try:
-            either: set[asyncio.Future[Any]] = {reading, self._stop}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            self.check()
-            return reading.result()
-        finally:
-            if not reading.done():
-                reading.cancel()
-                await asyncio.wait({reading})
+        return await self._unless_stopped(_read(self._requests))
 
     async def batch(self) -> Incoming | None:
         """The next batch, decoded; None at the end. Raises what is wrong with it as a whole."""
@@ -79,19 +76,40 @@ class Arrivals:
         if request is None:
             return None
         count = _row_count(request)
-        self._check_size(request, count)
-        return Incoming(request.sequence, await _aside(count, lambda: self._decode(request)))
+        size = request.ByteSize()
+        self._check_size(request.sequence, count, size)
+        hold = self._batches.take_now(count, size)
+        if hold is None:
+            hold = await self._unless_stopped(self._batches.take(count, size))
+        try:
+            batch = await _aside(count, lambda: self._decode(request))
+        except BaseException:
+            hold.release()
+            raise
+        return Incoming(request.sequence, batch, hold)
 
-    def _check_size(self, request: pb.StreamLearnRequest, count: int) -> None:
-        rows_max, bytes_max = self._service.limits.batch_rows_max, self._max_batch_bytes
+    async def _unless_stopped(self, waited: Coroutine[Any, Any, T]) -> T:
+        """What is waited for; raises what `stop` was given, whichever comes first."""
+        waiting = asyncio.ensure_future(waited)
+        try:
+            either: set[asyncio.Future[Any]] = {waiting, self._stop}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                self.check()
+            return waiting.result()  # may be a hold, which must not be lost
+        finally:
+            if not waiting.done():
+                waiting.cancel()
+                await asyncio.wait({waiting})
+
+    def _check_size(self, sequence: int, count: int, size: int) -> None:
+        rows_max, bytes_max = self._service.limits.batch_rows_max, self.max_batch_bytes
         if count > rows_max:
-            raise BatchTooLarge(f"batch {request.sequence} has {count} rows: at most {rows_max}")
-        if request.ByteSize() > bytes_max:
-            raise BatchTooLarge(
-                f"batch {request.sequence} has {request.ByteSize()} bytes: at most {bytes_max}"
-            )
+            raise BatchTooLarge(f"batch {sequence} has {count} rows: at most {rows_max}")
+        if size > bytes_max:
+            raise BatchTooLarge(f"batch {sequence} has {size} bytes: at most {bytes_max}")
         if not count:
-            raise BadRequest(f"batch {request.sequence} is empty", field="body")
+            raise BadRequest(f"batch {sequence} is empty", field="body")
 
     def _decode(self, request: pb.StreamLearnRequest) -> Batch:
         limits = self._service.limits

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.v1 import forecaster_pb2 as pb
-from thalweg_server.core.columns import check_lengths, column_faults
+from thalweg_server.core.columns import check_lengths, column_faults, label_faults
 from thalweg_server.core.errors import BadRequest, Refusal
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.observation import (
@@ -23,7 +23,12 @@ from thalweg_server.core.observation import (
     Question,
     Target,
 )
-from thalweg_server.core.validation import check_features, parse_day
+from thalweg_server.core.validation import (
+    check_feature_count,
+    check_features,
+    check_label,
+    parse_day,
+)
 from thalweg_server.rpc.names import KnownNames
 
 FLAVORS = {
@@ -58,7 +63,7 @@ def context(fields: Iterable[pb.ContextField.ValueType]) -> tuple[Context, ...]:
 
 def question(request: pb.PredictRequest | pb.LearnRequest, limits: Limits) -> Question:
     """What is asked; raises BadDate, BadFeature, BadRequest."""
-    features = _features(request)
+    features = _features(request, limits)
     check_features(features, limits)
     return Question(request.model, parse_day(request.date), features)
 
@@ -80,18 +85,21 @@ def rows(requests: Sequence[pb.LearnRequest], limits: Limits) -> Batch:
     request_ids: dict[int, str] = {}
     for row, request in enumerate(requests):  # 100,000 times a second: no call without need
         day = NO_DAY
+        target = _value(request.target)
         x: Features = _NO_FEATURES
         try:
-            x = _features(request)
+            x = _features(request, limits)
             if x:
                 check_features(x, limits)
             day = parse_day(request.date)
+            if target.__class__ is str:
+                check_label(target, limits)
         except Refusal as refusal:
             refused[row] = refusal
         index.append(names.setdefault(request.model, len(names)))
         days.append(day)
         features.append(x)
-        targets.append(_value(request.target))
+        targets.append(target)
         if prediction_id := request.prediction_id:
             prediction_ids[row] = prediction_id
         if request_id := request.request_id:
@@ -121,19 +129,18 @@ def columns(message: pb.LearnColumns, limits: Limits, known: KnownNames) -> Batc
     index = _index(message, count)
     decoded = feature_columns(message.features, count)
     days = _days(message.date_days, count)
+    faults = column_faults(
+        names=len(message.models), index=index, days=days, columns=decoded, limits=limits
+    )
+    if isinstance(targets, list):
+        faults |= label_faults(targets, limits)
     return Batch(
         names=known.same(Names(message.models[:])),
         index=index,
         days=days,
         targets=targets,
         columns=decoded,
-        refused=column_faults(
-            names=len(message.models),
-            index=index,
-            days=days,
-            columns=decoded,
-            limits=limits,
-        ),
+        refused=faults,
     )
 
 
@@ -150,8 +157,9 @@ def feature_columns(features: Mapping[str, pb.Column], count: int) -> dict[str, 
     return decoded
 
 
-def _features(request: pb.PredictRequest | pb.LearnRequest) -> Features:
+def _features(request: pb.PredictRequest | pb.LearnRequest, limits: Limits) -> Features:
     given = request.features
+    check_feature_count(len(given), limits)  # before they are made
     if request.HasField("text"):
         if given:
             raise BadRequest("text and features exclude each other: send one", field="text")

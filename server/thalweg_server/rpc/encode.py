@@ -155,6 +155,8 @@ def _candidate_info(view: CandidateView) -> pb.CandidateInfo:
         state_bytes=view.state_bytes,
         learned=view.learned,
         score=score(view.name, view.score, champion=view.champion),
+        strikes=view.health.strikes,
+        quarantined=view.health.quarantined,
     )
 
 

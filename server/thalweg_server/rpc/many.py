@@ -14,7 +14,7 @@ from thalweg_server.core.errors import BadRequest
 from thalweg_server.core.observation import Flavor, Question
 from thalweg_server.core.service import Service
 from thalweg_server.core.surveying import Findings, Survey
-from thalweg_server.core.validation import parse_day
+from thalweg_server.core.validation import check_feature_count, check_name, longer, parse_day
 from thalweg_server.rpc import decode, encode
 from thalweg_server.worker import Worker
 
@@ -47,6 +47,10 @@ async def predict_many(
         raise BadRequest("models and glob exclude each other: send one", field="glob")
     if service.ready() is Flavor.MULTICLASS:
         raise BadRequest("PredictMany answers numbers: multiclass models have none, use Predict")
+    if max(map(len, request.models), default=0) * 4 > service.limits.name_bytes_max:
+        for name in request.models:  # those that are unknown are sent back
+            if longer(name, service.limits.name_bytes_max):
+                check_name(name, service.limits, field="models")
     names = list(request.models) or await worker.slice(lambda: _names(service, request.glob))
     survey = _survey(service, request, names)
     dates = encode.date_days(survey.day, survey.days)
@@ -84,6 +88,7 @@ def _survey(service: Service, request: pb.PredictManyRequest, names: Sequence[st
             "for all",
             field="features",
         )
+    check_feature_count(len(request.features), service.limits)
     columns = decode.feature_columns(request.features, count) if count else {}
     faults = column_faults(
         names=count,

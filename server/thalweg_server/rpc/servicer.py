@@ -13,14 +13,18 @@ from typing import Any
 
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg.v1 import forecaster_pb2_grpc
+from thalweg_server.callers.identity import CALLER, Caller, Role
+from thalweg_server.callers.roles import check_init
 from thalweg_server.core.errors import Draining, Refusal, StreamFenced
 from thalweg_server.core.events import Uploaded
-from thalweg_server.core.observation import Batch
+from thalweg_server.core.observation import Batch, Flavor
+from thalweg_server.core.policy import Origin, Policy
 from thalweg_server.core.ports import NotReady
 from thalweg_server.core.service import Service
-from thalweg_server.core.validation import check_name
+from thalweg_server.core.validation import check_name, check_payload
 from thalweg_server.rpc import decode, encode
 from thalweg_server.rpc.many import predict_many
+from thalweg_server.rpc.quotas import Quotas, caller_key
 from thalweg_server.rpc.stream import Sessions
 from thalweg_server.rpc.watch import Watchers
 from thalweg_server.worker import Worker
@@ -39,21 +43,37 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         service: models that learn.
         worker: the thread that they live in.
         max_message_bytes: the largest request.
+        quotas: counts what callers have under way.
+        uploads: what uploads may hold whose callers may send code.
     """
 
-    def __init__(self, service: Service, worker: Worker, max_message_bytes: int) -> None:
+    def __init__(
+        self,
+        service: Service,
+        worker: Worker,
+        max_message_bytes: int,
+        quotas: Quotas,
+        uploads: Policy,
+    ) -> None:
         self.sessions = Sessions(service, worker, max_message_bytes)
+        self._quotas = quotas
         self.watchers = Watchers(service, worker)
         self._service = service
         self._worker = worker
         self._max_message_bytes = max_message_bytes
+        self._uploads = uploads
 
     async def Init(self, request: pb.InitRequest, context: Any) -> pb.InitResponse:
         """See the contract."""
         service = self._service
         flavor = decode.flavor(request.flavor)
-        before = service.flavor
-        now = await self._worker.call(lambda: service.init(flavor, reset=request.reset))
+        before, caller = service.flavor, CALLER.get()
+
+        def init() -> Flavor | None:
+            check_init(caller, changes=request.reset or flavor not in (None, service.flavor))
+            return service.init(flavor, reset=request.reset)
+
+        now = await self._worker.call(init)
         if flavor is not None and (request.reset or before is not now):
             self.sessions.stop_all(
                 lambda: StreamFenced("the server was reset: what this stream taught is gone")
@@ -73,6 +93,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
     ) -> pb.UploadModelResponse:
         """See the contract."""
         self._service.ready()
+        check_payload(len(request.payload), self._service.limits)
         event = Uploaded(
             model=request.model,
             candidate=request.candidate or "default",
@@ -81,6 +102,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
             replace=request.replace,
             apply_to_existing=request.apply_to_existing,
             context=decode.context(request.context),
+            origin=self._origin(CALLER.get()),
         )
         sha256 = request.sha256 if request.HasField("sha256") else None
         while True:
@@ -91,13 +113,21 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
             else:
                 return pb.UploadModelResponse(info=encode.model_info(view))
 
+    def _origin(self, caller: Caller) -> Origin:
+        """By which policy a caller's upload is loaded: code takes a role."""
+        if self._uploads is Policy.SAFE or not caller.may(Role.UPLOAD_CODE):
+            return Origin(Policy.SAFE)
+        return Origin(self._uploads, caller.name)
+
     async def Predict(self, request: pb.PredictRequest, context: Any) -> pb.PredictResponse:
         """See the contract."""
         self._service.ready()
         limits = self._service.limits
         check_name(request.model, limits)
         question = decode.question(request, limits)
-        reply = await self._worker.call(
+        # One that is stored under an id changes the server.
+        run = self._worker.call if request.prediction_id else self._worker.read
+        reply = await run(
             lambda: self._service.predict(
                 question,
                 candidate=request.candidate,
@@ -130,7 +160,8 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
     ) -> AsyncIterator[pb.StreamLearnResponse]:
         """See the contract."""
         self._service.ready()
-        return self.sessions.learn(request_iterator)
+        batches = self._quotas.batches(caller_key(context))
+        return self.sessions.learn(request_iterator, batches)
 
     def PredictMany(
         self, request: pb.PredictManyRequest, context: Any
@@ -146,7 +177,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         self._service.ready()
         size = request.page_size
         while True:
-            response = await self._worker.call(partial(self._page, request, size))
+            response = await self._worker.read(partial(self._page, request, size))
             if response.ByteSize() <= MESSAGE_BYTES_MAX or len(response.models) == 1:
                 return response
             size = len(response.models) // 2
@@ -167,7 +198,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
 
     async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
         """See the contract."""
-        view = await self._worker.call(
+        view = await self._worker.read(
             lambda: self._service.view(request.model, template=request.template)
         )
         return pb.GetModelResponse(info=encode.model_info(view))

@@ -32,16 +32,14 @@ class Session:
 
     def __init__(
         self,
-        requests: AsyncIterator[pb.StreamLearnRequest],
+        arrivals: Arrivals,
         service: Service,
         worker: Worker,
-        max_batch_bytes: int,
     ) -> None:
         self.stream_id = ""
-        self._arrivals = Arrivals(requests, service, max_batch_bytes)
+        self._arrivals = arrivals
         self._service = service
         self._worker = worker
-        self._max_batch_bytes = max_batch_bytes
         self._begun: set[asyncio.Task[pb.StreamAck]] = set()
 
     def stop(self, refusal: Refusal) -> None:
@@ -76,9 +74,13 @@ class Session:
         async def begin_all() -> None:
             try:
                 while (incoming := await self._arrivals.batch()) is not None:
-                    await room.acquire()
-                    self._arrivals.check()  # once begun, a batch is finished
-                    begun.put_nowait(self._begin(stream, options, incoming))
+                    try:
+                        await room.acquire()
+                        self._arrivals.check()  # once begun, a batch is finished
+                        begun.put_nowait(self._begin(stream, options, incoming))
+                    except BaseException:
+                        incoming.hold.release()
+                        raise
             finally:
                 begun.put_nowait(None)
 
@@ -118,6 +120,7 @@ class Session:
             task = asyncio.create_task(self._applied(turn, applied))
         self._begun.add(task)
         task.add_done_callback(self._ended)
+        task.add_done_callback(lambda _: incoming.hold.release())
         return task
 
     def _logged(self, turn: Turn, applied: asyncio.Future[bool], position: int | None) -> None:
@@ -168,6 +171,6 @@ class Session:
             last_durable_sequence=stream.logged if durable else 0,
             durable=durable,
             max_batch_rows=self._service.limits.batch_rows_max,
-            max_batch_bytes=self._max_batch_bytes,
+            max_batch_bytes=self._arrivals.max_batch_bytes,
             max_inflight_batches=INFLIGHT_BATCHES,
         )

@@ -13,6 +13,8 @@ from thalweg.v1 import forecaster_pb2 as pb
 from thalweg_server.core.errors import Draining, Refusal, StreamFenced
 from thalweg_server.core.service import Service
 from thalweg_server.core.validation import shown
+from thalweg_server.rpc.arrivals import Arrivals
+from thalweg_server.rpc.quotas import Batches
 from thalweg_server.rpc.session import Session
 from thalweg_server.worker import Worker
 
@@ -34,10 +36,11 @@ class Sessions:
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def learn(
-        self, requests: AsyncIterator[pb.StreamLearnRequest]
+        self, requests: AsyncIterator[pb.StreamLearnRequest], batches: Batches
     ) -> AsyncIterator[pb.StreamLearnResponse]:
-        """One StreamLearn call."""
-        session = Session(requests, self._service, self._worker, self._max_batch_bytes)
+        """One StreamLearn call, whose batches count as those of its caller."""
+        arrivals = Arrivals(requests, self._service, self._max_batch_bytes, batches)
+        session = Session(arrivals, self._service, self._worker)
         self._open.add(session)
         try:
             async for response in session.run(self.take_over):
