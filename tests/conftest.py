@@ -22,11 +22,21 @@ from thalweg_server.background import BackgroundServer
 from thalweg_server.config import Config
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.observation import Flavor
+from thalweg_server.core.policy import Policy
 from thalweg_server.core.ports import Engine
 from thalweg_server.engines.compiled import CompiledEngine
 from thalweg_server.engines.compiled.cache import KernelCache
 from thalweg_server.engines.compiled.fleet import Fleets
-from thalweg_server.engines.river import RiverEngine
+from thalweg_server.workers import WorkerEngine, Zygote
+
+ESTIMATORS = [
+    *("tests.estimators", "tests.workers.misbehaving"),
+    *("tests.client.test_real_breaks", "tests.client.test_rpcs", "tests.client.test_warm_up"),
+    *("tests.test_champion", "tests.test_download", "tests.test_errors", "tests.test_flavors"),
+    *("tests.test_learn", "tests.test_listing", "tests.test_predict", "tests.test_stream_learn"),
+    *("tests.test_templates", "tests.test_upload"),
+]
+"""Modules with estimators of the tests' own, which workers cannot import behind closed doors."""
 
 StartServer = Callable[..., BackgroundServer]
 Connect = Callable[[BackgroundServer], Wire]
@@ -40,20 +50,32 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    """What the workers of all servers are forked from: it takes seconds to import River."""
+    zygote = Zygote(ESTIMATORS)
+    yield zygote
+    zygote.close()
+
+
 @pytest.fixture
-def start_server() -> Iterator[StartServer]:
-    """Starts servers of any flavor, limits and settings; stops them after the test."""
+def start_server(zygote: Zygote) -> Iterator[StartServer]:
+    """Starts servers of any flavor, limits and settings; stops them after the test.
+
+    They take whatever dill loads: many tests upload estimators of their own. What servers take
+    otherwise is for the tests of uploads.
+    """
     with ExitStack() as stack:
 
         def start(
             flavor: Flavor | None = Flavor.REGRESSION,
             limits: Limits | None = None,
+            engine: Engine | None = None,
             **settings: Any,
         ) -> BackgroundServer:
-            config = Config(
-                port=0, metrics_port=0, flavor=flavor, limits=limits or Limits(), **settings
-            )
-            return stack.enter_context(BackgroundServer(config))
+            settings = {"uploads": Policy.TRUSTED, "port": 0, "metrics_port": 0} | settings
+            config = Config(flavor=flavor, limits=limits or Limits(), **settings)
+            return stack.enter_context(BackgroundServer(config, engine=engine, zygote=zygote))
 
         yield start
 
@@ -91,12 +113,15 @@ def kernels(
 
 
 @pytest.fixture(scope="session", params=["compiled", "river"])
-def shared_wire(request: pytest.FixtureRequest, kernels: KernelCache) -> Iterator[Wire]:
+def shared_wire(
+    request: pytest.FixtureRequest, kernels: KernelCache, zygote: Zygote
+) -> Iterator[Wire]:
     """A client of the server that tests share, once for each engine: both mean the same."""
-    engine: Engine = RiverEngine()
+    workers = WorkerEngine(zygote)
+    engine: Engine = workers
     if request.param == "compiled":
-        engine = CompiledEngine(RiverEngine(), Fleets(kernels))
-    config = Config(port=0, metrics_port=0)
+        engine = CompiledEngine(workers, Fleets(kernels))
+    config = Config(port=0, metrics_port=0, uploads=Policy.TRUSTED)
     with (
         BackgroundServer(config, engine=engine) as server,
         grpc.insecure_channel(server.address) as channel,

@@ -13,6 +13,7 @@ from tests.estimators import Constant, Slow
 from tests.wire import SECONDS, Wire, batch, refused, row
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg_server.background import BackgroundServer
+from thalweg_server.engines.river import RiverEngine
 
 
 def stopping(server: BackgroundServer) -> threading.Thread:
@@ -34,7 +35,7 @@ def test_open_streams_get_their_last_ack_then_unavailable(
     start_server: StartServer, connect: Connect
 ) -> None:
     """What has begun is acked; what comes behind it is for the next server."""
-    server = start_server()
+    server = start_server(engine=RiverEngine())
     wire = connect(server)
     wire.upload("slow", Slow(0.01))
     with wire.stream() as stream, wire.stream() as idle, wire.stream() as nameless:
@@ -61,7 +62,7 @@ def test_health_tells_before_anything_is_refused(
     start_server: StartServer, connect: Connect
 ) -> None:
     """NOT_SERVING while draining, to those who watch and those who ask."""
-    server = start_server()
+    server = start_server(engine=RiverEngine())
     wire = connect(server)
     wire.upload("slow", Slow(0.01))
     health = health_pb2_grpc.HealthStub(wire.channel)
@@ -82,7 +83,7 @@ def test_health_tells_before_anything_is_refused(
 
 def test_watchers_are_told_to_go(start_server: StartServer, connect: Connect) -> None:
     """With DRAINING, after the state they had coming."""
-    server = start_server()
+    server = start_server(engine=RiverEngine())
     wire = connect(server)
     wire.upload("m", Constant())
     watch = wire.stub.WatchScores(pb.WatchScoresRequest(), timeout=SECONDS)
@@ -95,7 +96,7 @@ def test_watchers_are_told_to_go(start_server: StartServer, connect: Connect) ->
 
 def test_a_call_in_flight_is_answered(start_server: StartServer, connect: Connect) -> None:
     """What was begun before the drain is finished."""
-    server = start_server()
+    server = start_server(engine=RiverEngine())
     wire = connect(server)
     wire.upload("slow", Slow(0.4))
     call = wire.stub.Learn.future(row("slow", 1.0), timeout=SECONDS)
@@ -108,7 +109,7 @@ def test_a_call_in_flight_is_answered(start_server: StartServer, connect: Connec
 
 def test_stopping_an_idle_server_is_quick(start_server: StartServer, connect: Connect) -> None:
     """Nothing to wait for, and stopping twice is fine."""
-    server = start_server()
+    server = start_server(engine=RiverEngine())
     connect(server).init()
     started = time.monotonic()
     server.stop()

@@ -16,6 +16,7 @@ from tests.structure import difference
 from tests.wire import SECONDS, Wire, batch, failure, question, refused, row
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg_server.core.limits import Limits
+from thalweg_server.engines.river import RiverEngine
 
 
 @pytest.fixture
@@ -34,9 +35,9 @@ def small(start_server: StartServer, connect: Connect) -> Wire:
 @pytest.fixture
 def overloaded(start_server: StartServer, connect: Connect) -> Iterator[Wire]:
     """A server that is busy, with as many calls waiting as may."""
-    wire = connect(start_server(waiting_calls_max=2))
+    wire = connect(start_server(waiting_calls_max=2, engine=RiverEngine()))
     wire.upload("slow", Slow(0.3))
-    worker, learn = wire.server.server._worker, wire.stub.Learn
+    worker, learn = wire.server.server.worker, wire.stub.Learn
     calls = [learn.future(row("slow", 1.0), timeout=SECONDS)]
     wait_until(lambda: wire.live("slow").begun)
     calls += [learn.future(row("slow", 1.0), timeout=SECONDS) for _ in range(2)]

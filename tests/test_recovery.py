@@ -17,7 +17,6 @@ from thalweg_server.core.model import Candidate
 from thalweg_server.core.observation import Flavor
 from thalweg_server.core.service import Service
 from thalweg_server.engines.river import RiverEngine
-from thalweg_server.guarding import FileGuard
 from thalweg_server.recovery import Recovered, recover
 from thalweg_server.storage.snapshots import Snapshots
 from thalweg_server.storage.sqlite import SqliteStore
@@ -45,7 +44,7 @@ def begun(
             champion_metric=metric,
         )
         snapshots = Snapshots(folder, versions)
-        yield service, recover(service, store, snapshots, FileGuard(folder))
+        yield service, recover(service, store, snapshots)
     finally:
         store.close()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import queue
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from tests.structure import snapshot
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg.v1 import forecaster_pb2_grpc
 from thalweg_server.background import BackgroundServer
+from thalweg_server.engines.river import RiverEngine
 
 SECONDS = 60.0
 """Deadline of every call: far more than any takes, so that a hanging server fails a test."""
@@ -253,10 +255,20 @@ class Wire:
         return snapshot(self.live(model, candidate))
 
     def live(self, model: str, candidate: str = "default") -> Any:
-        """Return the server's own object, or for a lowered candidate one with its state."""
+        """Return an estimator with a candidate's state; of an in-process engine its own object."""
         found = self.server.server.service.registry.models[model].find(candidate)
         assert found is not None
-        return self.engine.estimator(found.slot)
+        if isinstance(self.engine, RiverEngine):
+            return self.engine.estimator(found.slot)
+        return dill.loads(self.run(lambda: self.engine.dump(found.slot)))
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """Run a function in the models' thread, between two slices."""
+
+        async def call() -> Any:
+            return await self.server.server.worker.call(function)
+
+        return asyncio.run_coroutine_threadsafe(call(), self.server.loop).result(SECONDS)
 
     @property
     def engine(self) -> Any:

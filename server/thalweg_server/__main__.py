@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from thalweg_server.callers.problems import Unusable
 from thalweg_server.collection import keep_collections_short
 from thalweg_server.config import Config
 from thalweg_server.core.errors import CorruptStorage
@@ -21,6 +22,10 @@ SWITCH_SECONDS = 0.000_5
 be most of what a Predict may take while batches are decoded."""
 
 
+REFUSALS = (PortTaken, WrongFlavor, DirectoryInUse, CorruptStorage, DatabaseUnusable, Unusable)
+"""What a server does not start with; each says so in one line."""
+
+
 def run(config: Config, *, as_json: bool = False) -> int:
     """Serves until SIGTERM or Ctrl-C, drains, and returns the exit code.
 
@@ -32,7 +37,7 @@ def run(config: Config, *, as_json: bool = False) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         failure = asyncio.run(_serve(config, _announce_json if as_json else _announce))
-    except (PortTaken, WrongFlavor, DirectoryInUse, CorruptStorage, DatabaseUnusable) as problem:
+    except REFUSALS as problem:
         failure = str(problem)
     except OSError as error:
         failure = f"{error.filename or config.data_dir}: {error.strerror or error}"
@@ -64,11 +69,15 @@ def _announce(server: Server) -> None:
     config, flavor = server.config, server.service.flavor
     kind = flavor.value if flavor else "none yet, call Init"
     lines = (
-        f"Thalweg listens on {config.host}:{server.port} (gRPC), "
-        f"metrics at http://{config.metrics_host}:{server.metrics_port}/metrics",
-        f"flavor: {kind}; {_home(config)}; Ctrl-C stops",
+        f"Thalweg listens on {config.host}:{server.port} (gRPC), metrics at {_metrics_url(server)}",
+        f"flavor: {kind}; uploads: {config.uploads.value}; {_home(config)}; Ctrl-C stops",
     )
     print("\n".join(lines), flush=True)  # noqa: T201
+
+
+def _metrics_url(server: Server) -> str:
+    scheme = "https" if server.config.metrics_tls else "http"
+    return f"{scheme}://{server.config.metrics_host}:{server.metrics_port}/metrics"
 
 
 def _home(config: Config) -> str:
@@ -83,7 +92,7 @@ def _announce_json(server: Server) -> None:
     config = server.config
     where = {
         "address": f"{config.host}:{server.port}",
-        "metrics": f"http://{config.metrics_host}:{server.metrics_port}/metrics",
+        "metrics": _metrics_url(server),
     }
     print(json.dumps(where), flush=True)  # noqa: T201
 

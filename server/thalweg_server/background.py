@@ -10,6 +10,7 @@ from typing import Self
 from thalweg_server.config import Config
 from thalweg_server.core.ports import Engine
 from thalweg_server.server import Server
+from thalweg_server.workers import Zygote
 
 
 class BackgroundServer:
@@ -18,9 +19,12 @@ class BackgroundServer:
     Use it as a context manager; `address` and `metrics_address` say where it listens.
     """
 
-    def __init__(self, config: Config, *, engine: Engine | None = None) -> None:
+    def __init__(
+        self, config: Config, *, engine: Engine | None = None, zygote: Zygote | None = None
+    ) -> None:
         self._config = config
         self._engine = engine
+        self._zygote = zygote
         self._started: threading.Event = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -47,7 +51,7 @@ class BackgroundServer:
     def stop(self) -> None:
         """Drains and stops; idempotent."""
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
+            self.loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
 
     def __enter__(self) -> Self:
@@ -62,9 +66,9 @@ class BackgroundServer:
         self.stop()
 
     async def _run(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self.loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         try:
-            self.server = Server(self._config, engine=self._engine)
+            self.server = Server(self._config, engine=self._engine, zygote=self._zygote)
             await self.server.start()
         except BaseException as error:
             self._error = error

@@ -11,7 +11,7 @@ from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.events import Progress
 from thalweg_server.core.freezing import thaw
 from thalweg_server.core.ports import NotReady, Source, Store
-from thalweg_server.core.replay import Guard, Replay
+from thalweg_server.core.replay import Replay
 from thalweg_server.core.service import Service
 from thalweg_server.logs import log
 from thalweg_server.storage.snapshots import Snapshots
@@ -32,7 +32,7 @@ class Recovered:
     seconds: float
 
 
-def recover(service: Service, store: Store, snapshots: Snapshots, guard: Guard) -> Recovered:
+def recover(service: Service, store: Store, snapshots: Snapshots) -> Recovered:
     """Fills an empty service. Raises CorruptStorage: the server must not start.
 
     A snapshot is a cache: one that is damaged or of another version is passed over for an older
@@ -45,7 +45,7 @@ def recover(service: Service, store: Store, snapshots: Snapshots, guard: Guard) 
     finally:
         gc.freeze()
         gc.enable()
-    replay = Replay(service, progress, guard)
+    replay = Replay(service, progress)
     try:
         replay.run(store.entries(progress.batch))
     except CorruptStorage as problem:

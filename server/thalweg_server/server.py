@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 
 import grpc
@@ -11,19 +10,17 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from thalweg.v1 import forecaster_pb2, forecaster_pb2_grpc
-from thalweg_server.config import MIB, Config
+from thalweg_server.callers.access import Access
+from thalweg_server.config import Config
 from thalweg_server.core.errors import StorageFailed
 from thalweg_server.core.ports import Engine, Store
 from thalweg_server.core.service import Service
-from thalweg_server.engines.compiled import CompiledEngine
-from thalweg_server.engines.compiled.cache import KernelCache
-from thalweg_server.engines.compiled.fleet import Fleets
-from thalweg_server.engines.compiled.scoring import compiled_tally
-from thalweg_server.engines.river import RiverEngine
-from thalweg_server.guarding import FileGuard
+from thalweg_server.engine_room import EngineRoom
 from thalweg_server.keeping import Keeper
 from thalweg_server.logs import log
 from thalweg_server.recovery import Recovered, recover
+from thalweg_server.rpc.bounds import Bounds
+from thalweg_server.rpc.quotas import Quotas
 from thalweg_server.rpc.servicer import Forecaster
 from thalweg_server.status import Statuses
 from thalweg_server.storage.database import cure, open_database
@@ -31,9 +28,11 @@ from thalweg_server.storage.memory import MemoryStore
 from thalweg_server.storage.snapshots import Snapshots
 from thalweg_server.storage.sqlite import SqliteStore
 from thalweg_server.telemetry import Telemetry
+from thalweg_server.transport import channel_options
 from thalweg_server.versions import VERSIONS
 from thalweg_server.web import WebServer
 from thalweg_server.worker import Worker
+from thalweg_server.workers import Zygote
 
 SERVICE = forecaster_pb2.DESCRIPTOR.services_by_name["Forecaster"].full_name
 
@@ -56,16 +55,25 @@ class Server:
         config: its settings.
         engine: what runs candidates; by default one that lowers what it can.
         store: where events go; by default what the settings say.
+        zygote: what workers are forked from; by default one of the server's own. Whoever gives one
+            closes it.
 
     Attributes:
+        worker: the thread that the models live in.
         failed: set where the server cannot go on,
         failure: and why.
     """
 
     def __init__(
-        self, config: Config, *, engine: Engine | None = None, store: Store | None = None
+        self,
+        config: Config,
+        *,
+        engine: Engine | None = None,
+        store: Store | None = None,
+        zygote: Zygote | None = None,
     ) -> None:
         self.config = config
+        self._access = Access(config)  # before anything is opened or made
         self.port = 0
         self.metrics_port = 0
         self.draining = False
@@ -73,22 +81,28 @@ class Server:
         self.failure = ""
         self.keeper: Keeper | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._ready = False
         self._home = config.data_dir
         self._store = store or self._open_store()
-        kernels = KernelCache()
-        self._engine = _compiled(kernels) if engine is None else engine
+        self._room = EngineRoom(config, engine, zygote)
         self.service = Service(
-            engine=self._engine,
+            engine=self._room.engine,
             store=self._store,
             limits=config.limits,
             clock=time.perf_counter,
             champion_metric=config.champion_metric,
-            tally=compiled_tally(kernels),
+            tally=self._room.tally,
         )
         self._telemetry = Telemetry(self.service, model_limit=config.metrics_model_limit)
         self._web = WebServer(
-            config.metrics_host, config.metrics_port, self._telemetry, lambda: self._ready
+            config.metrics_host,
+            config.metrics_port,
+            self._telemetry,
+            lambda: self._ready,
+            token=self._access.metrics_token,
+            tls=self._access.web_context,
+            limits=config.web,
         )
 
     async def start(self) -> None:
@@ -100,10 +114,18 @@ class Server:
             WrongFlavor: it holds models of another flavor than the settings say.
         """
         self._loop = asyncio.get_running_loop()
-        self._worker = Worker(self.config.waiting_calls_max, self._fault)
+        self.worker = Worker(self.config.waiting_calls_max, self._fault, self.service.settle)
+        self._room.engine.meanwhile(self.worker.meanwhile)
         self._health = health.aio.HealthServicer()
         await self._report(_NOT_SERVING)
-        self._forecaster = Forecaster(self.service, self._worker, self.config.message_bytes_max)
+        self._quotas = Quotas(self.config)
+        self._forecaster = Forecaster(
+            self.service,
+            self.worker,
+            self.config.message_bytes_max,
+            self._quotas,
+            self.config.uploads,
+        )
         self._grpc = self._make_grpc()
         try:
             self._bind()
@@ -113,7 +135,9 @@ class Server:
             raise
         await self._grpc.start()
         if self.keeper is not None:
-            self._keeping = asyncio.create_task(self.keeper.run(self._worker))
+            self._keeping = asyncio.create_task(self.keeper.run(self.worker))
+        self._watching = asyncio.create_task(self._access.watch())
+        self._telling = asyncio.create_task(self._room.tell())
         self._ready = True
         await self._report(_SERVING)
 
@@ -132,12 +156,13 @@ class Server:
         await self._let_go()
 
     async def _let_go(self) -> None:
-        if self._keeping is not None:
-            self._keeping.cancel()
+        for task in (self._keeping, self._watching):
+            if task is not None:
+                task.cancel()
         if self.keeper is not None:
             await asyncio.to_thread(self.keeper.close)
-        self._worker.close()
-        self._engine.close()
+        self.worker.close()
+        await asyncio.to_thread(self._room.close)
         self._store.close()
         await asyncio.to_thread(self._web.stop)  # joins a thread: not on the loop
 
@@ -159,7 +184,7 @@ class Server:
         if folder is not None:
             snapshots = Snapshots(folder, VERSIONS)
             recovered = await asyncio.to_thread(
-                lambda: recover(self.service, self._store, snapshots, FileGuard(folder))
+                lambda: recover(self.service, self._store, snapshots)
             )
             self.keeper = Keeper(
                 self.service,
@@ -175,9 +200,9 @@ class Server:
                 f"{self.config.data_dir} holds models of flavor {held.value if held else ''}, and "
                 f"--flavor says {flavor.value}: leave it out, or choose another --data-dir"
             )
-        await self._worker.call(lambda: self.service.start(VERSIONS))
+        await self.worker.call(lambda: self.service.start(VERSIONS))
         if flavor is not None:
-            await self._worker.call(lambda: self.service.init(flavor, reset=False))
+            await self.worker.call(lambda: self.service.init(flavor, reset=False))
         if recovered is not None:
             log().info(
                 "recovered",
@@ -219,7 +244,7 @@ class Server:
     def _bind(self) -> None:
         host, port = self.config.host, self.config.port
         try:
-            self.port = self._grpc.add_insecure_port(f"{host}:{port}")
+            self.port = self._access.open_port(self._grpc, f"{host}:{port}")
         except RuntimeError as error:
             raise PortTaken(
                 f"cannot listen on {host}:{port} (--host, --port): is another server running?"
@@ -234,8 +259,12 @@ class Server:
 
     def _make_grpc(self) -> grpc.aio.Server:
         server = grpc.aio.server(
-            interceptors=[Statuses(self._telemetry.observe, lambda: self.draining)],
-            options=self._options(),
+            interceptors=[
+                Statuses(self._telemetry.observe, lambda: self.draining),
+                *self._access.interceptors(),
+                Bounds(self._quotas, self.config),
+            ],
+            options=channel_options(self.config),
         )
         forecaster_pb2_grpc.add_ForecasterServicer_to_server(self._forecaster, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -244,24 +273,6 @@ class Server:
         )
         return server
 
-    def _options(self) -> list[tuple[str, int]]:
-        config = self.config
-        return [
-            ("grpc.so_reuseport", 0),  # a taken port is an error, not a second server on it
-            # A little more than allowed, so that an oversized batch gets our error with a reason.
-            ("grpc.max_receive_message_length", config.message_bytes_max + MIB),
-            ("grpc.keepalive_time_ms", int(config.keepalive_seconds * 1000)),
-            ("grpc.keepalive_timeout_ms", int(config.keepalive_timeout_seconds * 1000)),
-            # Clients may probe as often as the Python client does, without being sent away.
-            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-            ("grpc.keepalive_permit_without_calls", 1),
-        ]
-
     async def _report(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for service in ("", SERVICE):
             await self._health.set(service, status)
-
-
-def _compiled(kernels: KernelCache) -> Engine:
-    # One core is left for messages.
-    return CompiledEngine(RiverEngine(), Fleets(kernels, max(1, (os.cpu_count() or 1) - 1)))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from thalweg_server.core.errors import Overloaded, Refusal
+from thalweg_server.core.ports import Busy
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -51,18 +52,25 @@ class Worker:
         waiting_max: calls that may wait before more are turned away.
         faulted: told of what learning raised that is no `Refusal`, after the caller: the log and
             the models are at odds.
+        after: called when something has run, before anything else does.
     """
 
     def __init__(
-        self, waiting_max: int, faulted: Callable[[BaseException], None] = lambda _: None
+        self,
+        waiting_max: int,
+        faulted: Callable[[BaseException], None] = lambda _: None,
+        after: Callable[[], None] = lambda: None,
     ) -> None:
         self._waiting_max = waiting_max
         self._faulted = faulted
+        self._after = after
         self._calls: deque[Job | Group] = deque()
+        self._reads: deque[Job] = deque()
+        self._busy: list[Job] = []
         self._slices: deque[Job] = deque()
         self._lane: deque[Job] = deque()
         self._groups: dict[Any, Group] = {}
-        self._after_you = False
+        self._after_you = self._reading = False
         # One token per job: a C-level queue is the cheapest thing to sleep on.
         self._tokens: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="thalweg-worker", daemon=True)
@@ -76,6 +84,21 @@ class Worker:
         """
         self._check_room(len(self._calls))
         return self._put(self._calls, Job(function, _future()))
+
+    def read(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Runs a short function that changes nothing; raises Overloaded.
+
+        As `call`, and also in between: while something else waits for another process.
+        """
+        self._check_room(len(self._reads))
+        return self._put(self._reads, Job(function, _future()))
+
+    def meanwhile(self) -> None:
+        """Runs what only reads. This thread, while it has nothing to do but wait."""
+        for _ in range(len(self._reads)):
+            if not self._reads:  # one of them has waited as well, and run the others
+                return
+            self._run(self._reads.popleft())
 
     def together(
         self, function: Callable[[list[S]], Iterable[tuple[int, T | Exception]]], item: S
@@ -119,24 +142,39 @@ class Worker:
 
     def _work(self) -> None:
         while self._tokens.get():
-            if self._calls:
-                job = self._calls.popleft()
-                if isinstance(job, Group):
-                    self._run_together(job)
-                else:
-                    self._run(job)
-            elif self._slices and (self._after_you or not self._lane):
-                self._after_you = False
-                self._run(self._slices.popleft())
+            self._run_next()
+            self._reads.extendleft(reversed(self._busy))  # their tokens are still there
+            self._busy.clear()
+            try:
+                self._after()
+            except BaseException as error:
+                self._faulted(error)
+
+    def _run_next(self) -> None:
+        """Calls go first, those that read and those that change in turn; there may be nothing."""
+        self._reading = not self._reading
+        if self._reads and (self._reading or not self._calls):
+            self._run(self._reads.popleft())
+        elif self._calls:
+            job = self._calls.popleft()
+            if isinstance(job, Group):
+                self._run_together(job)
             else:
-                self._after_you = True
-                self._step(self._lane[0])
+                self._run(job)
+        elif self._slices and (self._after_you or not self._lane):
+            self._after_you = False
+            self._run(self._slices.popleft())
+        elif self._lane:
+            self._after_you = True
+            self._step(self._lane[0])
 
     def _run(self, job: Job) -> None:
         if job.future.cancelled():
             return
         try:
             self._tell([(job.future, job.function())])
+        except Busy:
+            self._busy.append(job)
         except BaseException as error:
             self._tell([(job.future, error)])
 

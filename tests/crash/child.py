@@ -26,6 +26,7 @@ from thalweg_server import keeping, server
 from thalweg_server.__main__ import run
 from thalweg_server.config import Config
 from thalweg_server.core.observation import Flavor
+from thalweg_server.core.policy import Policy
 
 LOOK_SECONDS = 0.02
 """How often it is asked whether a snapshot is due."""
@@ -72,6 +73,8 @@ def serve(orders: Orders, announcement: Connection, log: Path) -> None:
         metrics_port=0,
         data_dir=orders.data_dir,
         flavor=Flavor.REGRESSION,
+        uploads=Policy.TRUSTED,
+        worker_imports=("tests.estimators",),
         **settings,
     )
     sys.exit(run(config, as_json=True))

@@ -18,6 +18,8 @@ from thalweg.results import Ack
 from thalweg_server.background import BackgroundServer
 from thalweg_server.config import Config
 from thalweg_server.core.observation import Flavor
+from thalweg_server.core.policy import Policy
+from thalweg_server.workers import Zygote
 
 BATCHES, BATCH_ROWS = 6, 5
 
@@ -41,11 +43,12 @@ SETTINGS: dict[str, Any] = {"retry": PATIENT, "options": QUICK, "timeout": 60.0}
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[str]:
     """A server with an event log, shared by this file."""
     folder = tmp_path_factory.mktemp("breaks")
-    config = Config(port=0, metrics_port=0, data_dir=folder, flavor=Flavor.REGRESSION)
-    with BackgroundServer(config) as server:
+    settings: dict[str, Any] = {"flavor": Flavor.REGRESSION, "uploads": Policy.TRUSTED}
+    config = Config(port=0, metrics_port=0, data_dir=folder, **settings)
+    with BackgroundServer(config, zygote=zygote) as server:
         yield server.address
 
 

@@ -71,6 +71,7 @@ def test_a_server_that_is_asked_to_stop_acknowledges_all_it_has_learned(
     """
     host = make_host()
     command = [sys.executable, "-m", "thalweg_server", "--metrics-port", "0", "--json"]
+    command += ["--uploads", "trusted", "--worker-import", "tests.estimators"]
     place = ["--port", str(host.port), "--data-dir", str(host.data_dir)]
     with Load(host, SEED) as load:
         with subprocess.Popen(

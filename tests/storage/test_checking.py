@@ -23,7 +23,6 @@ from thalweg_server.storage.checking import Findings, State, check
 from thalweg_server.storage.copying import copy_directory
 from thalweg_server.storage.lock import DirectoryInUse, FolderLock
 from thalweg_server.storage.log_checking import DAMAGES_MAX
-from thalweg_server.storage.placing import QUARANTINE
 from thalweg_server.storage.snapshots import Snapshots
 from thalweg_server.storage.sqlite import FILE, SqliteStore
 
@@ -322,15 +321,15 @@ def test_a_copy_has_all_of_a_stopped_servers_directory(home: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_copy_has_the_quarantine(home: Path, tmp_path: Path, there: bool) -> None:
-    """What ends a process when it is replayed would end those that start on the copy."""
-    (home / QUARANTINE).write_text("[]")
+def test_a_copy_has_nothing_but_what_a_server_wants(
+    home: Path, tmp_path: Path, there: bool
+) -> None:
+    """Whether its folder is there or not."""
     target = tmp_path / "copy"
     if there:
         target.mkdir()
     copy_directory(home, target, VERSIONS, lambda *_: None)
-    assert (target / QUARANTINE).read_text() == "[]"
-    assert {path.name for path in target.iterdir()} == {FILE, "lock", "snapshots", QUARANTINE}
+    assert {path.name for path in target.iterdir()} == {FILE, "lock", "snapshots"}
 
 
 def test_a_copy_has_what_a_killed_server_had_acknowledged(killed: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -83,26 +82,19 @@ class Backlog:
             self._streams.advance(turn.event.stream_id, turn.event.sequence, turn.event.at)
         return done
 
-    def catch_up(self, progress: Progress, applying: Callable[[int], None]) -> None:
-        """Replays what had been applied when an entry was logged.
-
-        Args:
-            progress: how far that was.
-            applying: told the position of each batch before anything of it is learned.
-        """
+    def catch_up(self, progress: Progress) -> None:
+        """Replays what had been applied when an entry was logged: so far it was."""
         while self._turns and self._turns[0].position < progress.batch:
-            self._replay(applying)
+            self._replay()
         if self._turns and self._turns[0].position == progress.batch:
-            applying(progress.batch)
             self._turns[0].job.advance(progress.row)
 
-    def finish(self, applying: Callable[[int], None]) -> None:
+    def finish(self) -> None:
         """Replays all that is left."""
         while self._turns:
-            self._replay(applying)
+            self._replay()
 
-    def _replay(self, applying: Callable[[int], None]) -> None:
-        applying(self._turns[0].position)
+    def _replay(self) -> None:
         with suppress(StreamFenced):
             while not self.step():
                 pass

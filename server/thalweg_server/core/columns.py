@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +10,19 @@ from numpy.typing import NDArray
 
 from thalweg_server.core.errors import BadRequest, Refusal
 from thalweg_server.core.limits import Limits
-from thalweg_server.core.observation import NO_DAY, Batch, Column, Flavor
-from thalweg_server.core.validation import bad_feature, bad_target, check_day, check_target
+from thalweg_server.core.observation import NO_DAY, Batch, Column, Flavor, Target
+from thalweg_server.core.validation import (
+    bad_feature,
+    bad_target,
+    check_day,
+    check_feature_count,
+    check_label,
+    check_target,
+    long_feature_name,
+    long_text,
+    longer,
+    shown,
+)
 
 
 def check_lengths(rows: int, columns: Mapping[str, Sequence[object] | NDArray[np.float64]]) -> None:
@@ -40,6 +51,8 @@ def column_faults(
             for row in _rows(_beyond(column, limits), column, len(index)):
                 value = float(column[row if len(column) > 1 else 0])
                 faults[row] = bad_feature(name, value, limits)
+        else:
+            faults |= _long_texts(name, column, len(index), limits)
     for row in _outside(days):
         try:
             check_day(int(days[row]))
@@ -50,6 +63,38 @@ def column_faults(
             f"model_index {index[row]} points outside of the {names} models given",
             field="model_index",
         )
+    return faults | _of_all(columns, len(index), limits)
+
+
+def _of_all(columns: Mapping[str, Column], rows: int, limits: Limits) -> dict[int, Refusal]:
+    """What is wrong with the columns as such is wrong with every row."""
+    try:
+        check_feature_count(len(columns), limits)
+        for name in columns:
+            if longer(name, limits.name_bytes_max):
+                raise long_feature_name(name, limits)
+    except Refusal as refusal:
+        return dict.fromkeys(range(rows), refusal)
+    return {}
+
+
+def _long_texts(name: str, column: Sequence[str], rows: int, limits: Limits) -> dict[int, Refusal]:
+    faults: dict[int, Refusal] = {}
+    for row, text in enumerate(column):
+        if longer(text, limits.text_bytes_max):
+            refusal = long_text(f"feature {shown(name)}", text, limits)
+            faults |= dict.fromkeys(range(rows) if len(column) == 1 else (row,), refusal)
+    return faults
+
+
+def label_faults(targets: Iterable[Target | None], limits: Limits) -> dict[int, Refusal]:
+    """Row to what is wrong with the length of its label."""
+    faults: dict[int, Refusal] = {}
+    for row, target in enumerate(targets):
+        try:
+            check_label(target, limits)
+        except Refusal as refusal:
+            faults[row] = refusal
     return faults
 
 

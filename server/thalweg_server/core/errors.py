@@ -115,6 +115,14 @@ class Draining(Refusal):
     """The server is shutting down and did nothing."""
 
 
+class BadToken(Refusal):
+    """The call has no token, or one that is unknown, revoked or expired."""
+
+
+class RoleMissing(Refusal):
+    """The caller may not make this call."""
+
+
 class StorageFailed(Refusal):
     """The medium of the event log failed: what was on its way may be in it or not."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from thalweg_server.core.observation import Batch, Context, Flavor, Question
+from thalweg_server.core.policy import TRUSTED, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,12 @@ class Initialised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploaded:
-    """UploadModel added a candidate to a model or a template."""
+    """UploadModel added a candidate to a model or a template.
+
+    Args:
+        origin: who sent it, and by which policy it was accepted; a log from before there were
+            any says nothing, and it was trusted then.
+    """
 
     model: str
     candidate: str
@@ -46,6 +52,17 @@ class Uploaded:
     replace: bool
     apply_to_existing: bool
     context: tuple[Context, ...]
+    origin: Origin = TRUSTED
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A candidate was stopped too often: it is asked and taught no more."""
+
+    model: str
+    candidate: str
+    template: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +127,15 @@ class Raised:
 
 
 Event: TypeAlias = (
-    Started | Initialised | Uploaded | Deleted | Predicted | Learned | Streamed | Raised
+    Started
+    | Initialised
+    | Uploaded
+    | Quarantined
+    | Deleted
+    | Predicted
+    | Learned
+    | Streamed
+    | Raised
 )
 
 

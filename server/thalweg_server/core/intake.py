@@ -9,6 +9,7 @@ from thalweg_server.core.errors import (
     CandidateExists,
     ChecksumMismatch,
     EstimatorFailed,
+    LimitReached,
     NotAnEstimator,
     Refusal,
 )
@@ -50,11 +51,11 @@ class Intake:
                 field="payload",
             )
         self._check_new(event)
-        return self._engine.load(event.payload, flavor, event.context)
+        return self._engine.load(event.payload, flavor, event.context, event.origin)
 
     def reload(self, event: Uploaded, flavor: Flavor) -> Loaded:
         """Loads what was checked and logged; raises NotReady."""
-        return self._engine.load(event.payload, flavor, event.context)
+        return self._engine.load(event.payload, flavor, event.context, event.origin)
 
     def check(self, event: Uploaded, loaded: Loaded) -> None:
         """Checks what only loading could tell; raises NotAnEstimator, LimitReached and others."""
@@ -63,6 +64,11 @@ class Intake:
                 "the classifier knows classes of several types; learn texts, integers or flags, "
                 "not a mixture",
                 field="payload",
+            )
+        if loaded.size_bytes > self._limits.state_bytes_max:
+            raise LimitReached(
+                f"the estimator takes {loaded.size_bytes:,} bytes of memory, and a candidate may "
+                f"take {self._limits.state_bytes_max:,}: upload a smaller one"
             )
         self._registry.check_addition(
             event.model, event.candidate, loaded.classes, template=event.template

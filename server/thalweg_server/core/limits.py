@@ -14,11 +14,16 @@ class Limits:
 
     Args:
         name_bytes_max: length of names and ids in UTF-8; long enough for any product-store path.
+        features_max: features of one row; each is a Python object, and an engine's own state.
+        text_bytes_max: length of one text among the features, or of the text that is one.
+        label_bytes_max: length of a class label, which every model keeps and every answer names.
+        payload_bytes_max: an upload's payload; pipelines have 50 KB, and large forests some MB.
         magnitude_max: size of targets and features; squares of larger ones lose all precision.
         horizon_days_max: days of one forecast; a year is as far as daily items are planned.
         ids_kept_max: prediction and request ids remembered, each; bounds memory.
         ids_kept_seconds: how long these and stream watermarks are remembered: 30 days.
         candidates_max: candidates of one model; each one learns from every observation.
+        state_bytes_max: memory of one candidate's state; a thousand of them have to fit a machine.
         slice_seconds: a stretch of learning before a waiting Predict gets its turn,
         slice_seconds_between_calls: and while such calls come: shorter, though each slice costs
             half a millisecond of its own.
@@ -28,11 +33,16 @@ class Limits:
     """
 
     name_bytes_max: int = 256
+    features_max: int = 10_000
+    text_bytes_max: int = 1024 * 1024
+    label_bytes_max: int = 1_024
+    payload_bytes_max: int = 32 * 1024 * 1024
     magnitude_max: float = 1e15
     horizon_days_max: int = 366
     ids_kept_max: int = 1_000_000
     ids_kept_seconds: float = 30 * 86_400.0
     candidates_max: int = 32
+    state_bytes_max: int = 256 * 1024 * 1024
     slice_seconds: float = 0.004
     slice_seconds_between_calls: float = 0.002
     batch_rows_max: int = 100_000

@@ -17,7 +17,7 @@ from thalweg_server.core.errors import BadRequest
 from thalweg_server.core.globs import compile_glob
 from thalweg_server.core.model import Candidate, Judge, Model
 from thalweg_server.core.observation import Flavor
-from thalweg_server.core.ports import Engine
+from thalweg_server.core.ports import Engine, Health
 from thalweg_server.core.registry import Registry
 from thalweg_server.core.roster import UNLISTED
 from thalweg_server.core.scores import Score, Scoreboard
@@ -42,6 +42,7 @@ class CandidateView:
     learned: int
     score: Score
     champion: bool
+    health: Health
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,7 @@ class Catalogue:
             learned=0 if template else int(self._board.taught[candidate.row]),
             score=self._judge.score(candidate),
             champion=candidate is model.champion,
+            health=self._engine.health(candidate.slot),
         )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from thalweg_server.core.events import Entry, Event, Progress, Raised, Streamed
 from thalweg_server.core.observation import Batch, Column, Context, Flavor, Question, Target
+from thalweg_server.core.policy import SAFE, Origin
 
 
 @dataclass(slots=True)
@@ -81,11 +82,13 @@ class Loaded:
         slot: the engine's own number for it.
         estimator: River's repr.
         classes: kinds of the class labels it knows already; empty where it knows none.
+        size_bytes: that its state takes; 0 where nobody has measured it.
     """
 
     slot: int
     estimator: str
     classes: frozenset[type] = frozenset()
+    size_bytes: int = 0
 
 
 class NotReady(Exception):
@@ -101,6 +104,42 @@ class NotReady(Exception):
         self.wait = wait
 
 
+class Busy(Exception):
+    """What is asked for is in the middle of another call, which this one was made to pass the
+    time of: to be asked again when that is over. Nothing has changed.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a candidate behaves.
+
+    Args:
+        strikes: how often it had to be stopped.
+        quarantined: why it is asked and taught no more; empty where it is.
+    """
+
+    strikes: int = 0
+    quarantined: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """How an engine's processes are.
+
+    Args:
+        workers: that there are.
+        replaced: since the start.
+        strikes: candidates stopped since the start.
+        quarantined: candidates that are.
+    """
+
+    workers: int = 0
+    replaced: int = 0
+    strikes: int = 0
+    quarantined: int = 0
+
+
 class Engine(Protocol):
     """Runs candidates, each known by a slot number.
 
@@ -111,11 +150,14 @@ class Engine(Protocol):
 
     name: str
 
-    def load(self, payload: bytes, flavor: Flavor, context: Sequence[Context]) -> Loaded:
+    def load(
+        self, payload: bytes, flavor: Flavor, context: Sequence[Context], origin: Origin = SAFE
+    ) -> Loaded:
         """Takes in a serialised estimator.
 
         Raises:
-            BadPayload, NotAnEstimator: it is none; nothing is held.
+            BadPayload, NotAnEstimator, PayloadRefused, LimitReached: it is none, or none that
+                may be; nothing is held.
             NotReady: not yet; nothing is held.
         """
 
@@ -160,13 +202,24 @@ class Engine(Protocol):
     def placement(self, slot: int) -> tuple[str, str]:
         """Name of the engine that runs it, and why it is not a faster one."""
 
-    def watch(self, before: Callable[[int, int], str] | None) -> None:
-        """Has a function asked before a candidate learns that runs as an object; None: nobody is.
+    def meanwhile(self, function: Callable[[], None]) -> None:
+        """Has a function called every few milliseconds while another process is waited for.
 
-        It is given the slot and the row, and returns why the candidate must not, empty where it
-        may. One that must not is in quarantine from then on: it raises that reason whenever it is
-        asked or taught.
+        It may ask this engine, which raises Busy where that process would have to answer.
         """
+
+    def health(self, slot: int) -> Health:
+        """How the candidate behaves."""
+
+    def condemned(self) -> Mapping[int, str]:
+        """Slots that were stopped too often and are not in quarantine yet, and why."""
+
+    def quarantine(self, slot: int, reason: str) -> None:
+        """Has a candidate raise the reason from now on, whenever it is asked or taught."""
+
+    @property
+    def vitals(self) -> Vitals:
+        """How its processes are. Any thread."""
 
     def freeze(self, sink: Sink) -> None:
         """Writes all slots and their state. Changes nothing; may run in a forked process."""

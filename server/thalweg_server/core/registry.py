@@ -200,6 +200,18 @@ class Registry:
             )
         return found
 
+    def find(self, slot: int) -> tuple[str, str, bool] | None:
+        """Names of the model and the candidate of a slot, and whether it is a template's.
+
+        Looks at all of them.
+        """
+        templates = [(each.model, True) for each in self.templates.values()]
+        for model, template in [*((m, False) for m in self.models.values()), *templates]:
+            for candidate in model.candidates:
+                if candidate.slot == slot:
+                    return model.name, candidate.name, template
+        return None
+
     def remove(self, name: str, candidate: str, *, template: bool) -> bool:
         """Removes one candidate, or all; returns whether the model itself is gone."""
         model = self.get(name, template=template)

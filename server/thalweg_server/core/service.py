@@ -23,6 +23,7 @@ from thalweg_server.core.events import (
     Event,
     Initialised,
     Predicted,
+    Quarantined,
     Started,
     Uploaded,
 )
@@ -175,6 +176,32 @@ class Service:
         if not event.template:
             if gone:
                 self.ledger.forget_model(event.model)
+            self._tell({event.model})
+
+    def settle(self) -> None:
+        """Puts candidates that were stopped too often in quarantine, for good.
+
+        Between two events: where this one is in the log says which rows they did learn.
+        """
+        condemned = self.engine.condemned()
+        if not condemned:
+            return
+        for slot, reason in list(condemned.items()):
+            found = self.registry.find(slot)
+            if found is None:  # a copy that was made for one answer
+                self.engine.quarantine(slot, reason)
+                continue
+            name, candidate, template = found
+            event = Quarantined(name, candidate, template, reason)
+            self._log(event)
+            self.apply_quarantine(event)
+
+    def apply_quarantine(self, event: Quarantined) -> None:
+        """What a quarantine does once it is logged."""
+        model = self.registry.get(event.model, template=event.template)
+        slot = self.registry.candidate(model, event.candidate).slot
+        self.engine.quarantine(slot, event.reason)
+        if not event.template:
             self._tell({event.model})
 
     def download(self, name: str, candidate: str, *, template: bool) -> bytes:

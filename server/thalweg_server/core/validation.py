@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 
-from thalweg_server.core.errors import BadDate, BadFeature, BadName, BadRequest, BadTarget
+from thalweg_server.core.errors import (
+    BadDate,
+    BadFeature,
+    BadName,
+    BadRequest,
+    BadTarget,
+    LimitReached,
+)
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.observation import EPOCH_ORDINAL, NO_DAY, Feature, Features, Flavor, Target
 
@@ -69,12 +76,72 @@ def check_day(day: int) -> None:
 
 
 def check_features(features: Features, limits: Limits) -> None:
-    """Raises BadFeature for a number that is not finite or too large."""
+    """Raises BadFeature for a number that is not finite or too large, LimitReached for a text or
+    a name that is too long.
+    """
     if isinstance(features, str):
+        if longer(features, limits.text_bytes_max):
+            raise long_text("text", features, limits)
         return
     for name, value in features.items():
-        if isinstance(value, float | int) and not abs(value) <= limits.magnitude_max:
+        if longer(name, limits.name_bytes_max):
+            raise long_feature_name(name, limits)
+        if isinstance(value, str):
+            if longer(value, limits.text_bytes_max):
+                raise long_text(f"feature {shown(name)}", value, limits)
+        elif isinstance(value, float | int) and not abs(value) <= limits.magnitude_max:
             raise bad_feature(name, value, limits)
+
+
+def check_feature_count(count: int, limits: Limits) -> None:
+    """Raises LimitReached for more features than a row may have."""
+    if count > limits.features_max:
+        raise LimitReached(
+            f"the row has {count} features: at most {limits.features_max}", field="features"
+        )
+
+
+def check_label(target: Feature, limits: Limits) -> None:
+    """Raises LimitReached for a class label that is too long."""
+    if isinstance(target, str) and longer(target, limits.label_bytes_max):
+        raise LimitReached(
+            f"the class {shown(target)} has {len(target.encode())} bytes of UTF-8: at most "
+            f"{limits.label_bytes_max}",
+            field="target",
+        )
+
+
+def check_payload(size: int, limits: Limits) -> None:
+    """Raises LimitReached for an upload of too many bytes."""
+    if size > limits.payload_bytes_max:
+        raise LimitReached(
+            f"the payload has {size} bytes: at most {limits.payload_bytes_max}; upload an "
+            "estimator that has learned less, or let the server's owner raise payload_bytes_max",
+            field="payload",
+        )
+
+
+def longer(text: str, bytes_max: int) -> bool:
+    """Whether a text has more bytes of UTF-8; short ones, nearly all, are not encoded for it."""
+    size = len(text)
+    return 4 * size > bytes_max and (size > bytes_max or len(text.encode()) > bytes_max)
+
+
+def long_text(what: str, value: str, limits: Limits) -> LimitReached:
+    """The error for a text that is too long."""
+    return LimitReached(
+        f"{what} has {len(value.encode())} bytes of UTF-8: at most {limits.text_bytes_max}",
+        field="features",
+    )
+
+
+def long_feature_name(name: str, limits: Limits) -> LimitReached:
+    """The error for a feature whose name is too long."""
+    return LimitReached(
+        f"the name of feature {shown(name)} has {len(name.encode())} bytes of UTF-8: at most "
+        f"{limits.name_bytes_max}",
+        field="features",
+    )
 
 
 def bad_feature(name: str, value: Feature, limits: Limits) -> BadFeature:

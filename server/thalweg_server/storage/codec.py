@@ -19,12 +19,14 @@ from thalweg_server.core.events import (
     Initialised,
     Learned,
     Predicted,
+    Quarantined,
     Raised,
     Started,
     Streamed,
     Uploaded,
 )
 from thalweg_server.core.observation import Batch, Context, Flavor, Names, Question
+from thalweg_server.core.policy import Origin, Policy
 from thalweg_server.storage.arrays import Packer, Unpacker
 from thalweg_server.storage.batches import NAMES_INLINE_MAX, Header, pack_batch, unpack_batch
 
@@ -131,12 +133,31 @@ def _write_uploaded(event: Uploaded, packer: Packer) -> Header:
         "replace": event.replace,
         "apply_to_existing": event.apply_to_existing,
         "context": [each.value for each in event.context],
+        "policy": event.origin.policy.value,
+        "uploader": event.origin.uploader,
     }
 
 
 def _read_uploaded(header: Header, unpacker: Unpacker, _: Names | None) -> Uploaded:
     context = tuple(Context(each) for each in header.pop("context"))
-    return Uploaded(payload=unpacker.data[unpacker.offset :], context=context, **header)
+    # An upload from before there were policies was loaded by dill.
+    policy = Policy(header.pop("policy", Policy.TRUSTED))
+    origin = Origin(policy, header.pop("uploader", ""))
+    payload = unpacker.data[unpacker.offset :]
+    return Uploaded(payload=payload, context=context, origin=origin, **header)
+
+
+def _write_quarantined(event: Quarantined, _: Packer) -> Header:
+    return {
+        "model": event.model,
+        "candidate": event.candidate,
+        "template": event.template,
+        "reason": event.reason,
+    }
+
+
+def _read_quarantined(header: Header, _: Unpacker, __: Names | None) -> Quarantined:
+    return Quarantined(**header)
 
 
 def _write_deleted(event: Deleted, _: Packer) -> Header:
@@ -208,6 +229,7 @@ _CODECS: tuple[tuple[int, type, _Writer, _Reader], ...] = (
     (6, Learned, _write_learned, _read_learned),
     (7, Streamed, _write_streamed, _read_streamed),
     (8, Raised, _write_raised, _read_raised),
+    (9, Quarantined, _write_quarantined, _read_quarantined),
 )
 _KINDS: Mapping[type, int] = MappingProxyType({event: kind for kind, event, _, _ in _CODECS})
 _WRITERS: Mapping[int, _Writer] = MappingProxyType({kind: write for kind, _, write, _ in _CODECS})

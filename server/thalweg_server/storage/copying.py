@@ -13,7 +13,7 @@ import apsw
 from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.storage.checking import Findings, State, check, check_snapshot
 from thalweg_server.storage.lock import sync_folder
-from thalweg_server.storage.placing import QUARANTINE, empty, placed
+from thalweg_server.storage.placing import empty, placed
 from thalweg_server.storage.schema import read_bounds, reading
 from thalweg_server.storage.snapshots import FOLDER
 from thalweg_server.storage.sqlite import FILE
@@ -103,8 +103,6 @@ def _copy(source: Path, folder: Path, versions: Mapping[str, str], report: Repor
         if path not in reached:
             path.unlink()
     files = [folder / FILE, *reached]
-    if (source / QUARANTINE).exists():  # else replay would end as many processes again
-        files.append(Path(shutil.copyfile(source / QUARANTINE, folder / QUARANTINE)))
     _sync(folder, files)
     return passed_over
 

@@ -14,10 +14,7 @@ from thalweg_server.storage.sqlite import FILE
 UNFINISHED = ".unfinished"
 """How the name of a folder ends that a copy is made in, or was when its maker died."""
 
-QUARANTINE = "quarantine.json"
-"""Which candidates replay is to stop at which rows; see `guarding`."""
-
-OURS = frozenset((LOCK, FILE, f"{FILE}-journal", FOLDER, QUARANTINE))
+OURS = frozenset((LOCK, FILE, f"{FILE}-journal", FOLDER))
 """All that is ever in such a folder: with anything else in it, it is somebody else's."""
 
 NOTHING = frozenset((LOCK, UNFINISHED, "lost+found"))
@@ -63,7 +60,6 @@ def empty(folder: Path) -> None:
     """Deletes what is copied so far."""
     (folder / FILE).unlink(missing_ok=True)
     (folder / f"{FILE}-journal").unlink(missing_ok=True)
-    (folder / QUARANTINE).unlink(missing_ok=True)
     if (folder / FOLDER).exists():
         shutil.rmtree(folder / FOLDER)
 

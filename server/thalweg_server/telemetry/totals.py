@@ -46,6 +46,7 @@ class Totals(Collector):
             "Predictions that wait for their true value.",
             value=self._service.ledger.pending,
         )
+        yield from self._workers()
         yield GaugeMetricFamily(
             "thalweg_model_series_truncated",
             "Candidates whose series this page leaves out, the worst ones being in it.",
@@ -56,6 +57,25 @@ class Totals(Collector):
         )
         build.add_metric(tuple(self._versions.values()), 1)
         yield build
+
+    def _workers(self) -> Iterator[Metric]:
+        vitals = self._service.engine.vitals
+        yield GaugeMetricFamily("thalweg_workers", "Model workers.", value=vitals.workers)
+        yield CounterMetricFamily(
+            "thalweg_workers_replaced",
+            "Model workers that ended, or were ended, and were replaced.",
+            value=vitals.replaced,
+        )
+        yield CounterMetricFamily(
+            "thalweg_candidate_strikes",
+            "Times that a candidate had to be stopped.",
+            value=vitals.strikes,
+        )
+        yield GaugeMetricFamily(
+            "thalweg_quarantined_candidates",
+            "Candidates that were stopped too often, and are asked and taught no more.",
+            value=vitals.quarantined,
+        )
 
     def _candidates(self) -> Iterator[Metric]:
         label = ("candidate",)

@@ -1,0 +1,234 @@
+"""What closed doors cost: uploads a second, the hop to a worker, TLS.
+
+`python -m bench.uploads` prints one JSON object. Pairs are measured in turn, on servers of their
+own that run side by side; rates are compared pair by pair.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dill
+import grpc
+from river import linear_model, naive_bayes
+
+from bench.fleet_data import CANDIDATES, Diary, all_stores, learn, sample, upload
+from bench.fleet_stream import say
+from bench.pairs import alternate, ratios, spread
+from bench.serving import serving
+from thalweg import Client, m5
+from thalweg.v1 import forecaster_pb2 as pb
+from thalweg.v1.forecaster_pb2_grpc import ForecasterStub
+
+DAYS = 61
+"""That each pipeline has learned before it is uploaded."""
+
+AT_A_TIME = 16
+"""Uploads under way on the one connection."""
+
+
+def distinct(data: m5.Sales, items: int) -> dict[str, Any]:
+    """Uploads of pipelines that have each learned an item's days, to a durable server."""
+    payloads = _learned(sample(data, items))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(data_dir=folder) as server,
+        Client(server.address) as client,
+    ):
+        client.init("regression")
+        first, rest = payloads[:200], payloads[200:]
+        asyncio.run(_uploaded(server.address, first))  # kernels are made, the loader is there
+        start = time.perf_counter()
+        asyncio.run(_uploaded(server.address, rest))
+        seconds = time.perf_counter() - start
+        total = client.list_models(page_size=1).total_size
+    assert total == items, total
+    rate = len(rest) / seconds
+    return {
+        "uploads": len(rest),
+        "payload_bytes": round(sum(len(each) for _, _, each in payloads) / len(payloads)),
+        "per_second": round(rate, 1),
+        "per_second_at_least": 200,
+        "minutes_for_30490": round(30_490 / rate / 60, 2),
+    }
+
+
+def _learned(data: m5.Sales) -> list[tuple[str, str, bytes]]:
+    """Model, candidate and payload of each pipeline."""
+    days = Diary(data).next(DAYS)
+    columns = [(model, units) for model, units in zip(days.ids, days.units.tolist(), strict=True)]
+    dates = [str(each) for each in _dates(days)]
+    say(f"  {len(columns):,} items learn {DAYS} days")
+    with ProcessPoolExecutor(2) as pool:
+        work = partial(_learn_one, dates)
+        return [each for pair in pool.map(work, columns, chunksize=50) for each in pair]
+
+
+def _dates(data: m5.Sales) -> Any:
+    import numpy as np
+
+    return np.asarray(data.dates, "datetime64[D]")
+
+
+def _learn_one(dates: list[str], item: tuple[str, list[float]]) -> list[tuple[str, str, bytes]]:
+    model, units = item
+    found = []
+    for name, make in CANDIDATES.items():
+        estimator = make()
+        for date, target in zip(dates, units, strict=True):
+            x = {"id": model, "date": date}
+            estimator.predict_one(x)
+            estimator.learn_one(x, float(target))
+        found.append((model, name, dill.dumps(estimator, recurse=True)))
+    return found
+
+
+async def _uploaded(address: str, payloads: list[tuple[str, str, bytes]]) -> None:
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub, todo = ForecasterStub(channel), iter(payloads)
+
+        async def uploader() -> None:
+            for model, candidate, payload in todo:
+                await stub.UploadModel(
+                    pb.UploadModelRequest(
+                        model=model,
+                        candidate=candidate,
+                        payload=payload,
+                        context=[pb.CONTEXT_FIELD_ID, pb.CONTEXT_FIELD_DATE],
+                    )
+                )
+
+        await asyncio.gather(*(uploader() for _ in range(AT_A_TIME)))
+
+
+HOPPING: dict[str, tuple[str, Callable[[], Any]]] = {
+    "bayesian": ("regression", linear_model.BayesianLinearRegression),
+    "naive_bayes": ("multiclass", naive_bayes.GaussianNB),
+}
+"""Estimators that no kernel runs."""
+
+
+def hop(pairs: int, calls: int) -> dict[str, Any]:
+    """Predict of what a worker runs, beside the same engine within the server's process."""
+    report: dict[str, Any] = {"calls": calls}
+    for name, (flavor, make) in HOPPING.items():
+        with _engine("worker", flavor, make()) as ours, _engine("river", flavor, make()) as theirs:
+            one, other = alternate(partial(_p50, ours, calls), partial(_p50, theirs, calls), pairs)
+        report[name] = {
+            "worker_p50_ms": spread(one),
+            "in_process_p50_ms": spread(other),
+            "difference_ms": spread([a - b for a, b in zip(one, other, strict=True)]),
+        }
+    return {**report, "difference_ms_at_most": 0.1}
+
+
+@contextmanager
+def _engine(kind: str, flavor: str, estimator: Any) -> Iterator[str]:
+    """The address of a server with that engine and one model that has learned a little."""
+    command = [sys.executable, "-m", "bench.engine_server", kind]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        with Client(address) as client:
+            client.init(flavor)
+            client.upload_model("m", estimator)
+            for number in range(20):
+                target = float(number) if flavor == "regression" else "ab"[number % 2]
+                client.learn("m", target, {"a": float(number), "b": 1.0 / (1 + number)})
+        yield address
+    finally:
+        process.communicate()
+
+
+def _p50(address: str, calls: int) -> float:
+    """Milliseconds."""
+    request = pb.PredictRequest(model="m", features={n: pb.Value(number=0.5) for n in "ab"})
+    with grpc.insecure_channel(address) as channel:
+        predict = ForecasterStub(channel).Predict
+        took = []
+        for _ in range(calls):
+            start = time.perf_counter()
+            predict(request)
+            took.append(time.perf_counter() - start)
+    return sorted(took)[calls // 2] * 1000
+
+
+def tls(data: m5.Sales, pairs: int, days: int) -> dict[str, Any]:
+    """StreamLearn over TLS, with a token, beside plain text."""
+    with tempfile.TemporaryDirectory() as folder:
+        cert, key = _certificate(Path(folder))
+        options = ("--tls-cert", str(cert), "--tls-key", str(key))
+        with (
+            serving(*options) as closed,
+            serving() as plain,
+            Client(closed.address, ca=cert) as ours,
+            Client(plain.address) as theirs,
+        ):
+            clients = [ours, theirs]
+            for client in clients:
+                upload(client)
+            diaries = [Diary(data), Diary(data)]
+
+            def rate(which: int, days: int = days) -> float:
+                some = diaries[which].next(days)
+                start = time.perf_counter()
+                learn(clients[which], some, None)
+                return some.observations / (time.perf_counter() - start)
+
+            rate(0, 12)
+            rate(1, 12)
+            one, other = alternate(lambda: rate(0), lambda: rate(1), pairs)
+    return {
+        "tls_rows_per_second": spread(one, 0),
+        "plain_rows_per_second": spread(other, 0),
+        "ratio": ratios(one, other),
+        "ratio_at_least": 0.85,
+    }
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+    files = ["-keyout", str(key), "-out", str(cert)]
+    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
+    return cert, key
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--items", type=int, default=3_000, help="items whose pipelines are sent")
+    parser.add_argument("--days", type=int, default=6, help="days of one TLS measurement")
+    parser.add_argument("--calls", type=int, default=3_000, help="Predicts of one measurement")
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--only", help="distinct,hop,tls", default="distinct,hop,tls")
+    asked = parser.parse_args()
+    sections: dict[str, Callable[[], dict[str, Any]]] = {
+        "distinct": lambda: distinct(all_stores(), asked.items),
+        "hop": lambda: hop(asked.pairs, asked.calls),
+        "tls": lambda: tls(all_stores(), asked.pairs, asked.days),
+    }
+    report: dict[str, Any] = {"benchmark": "uploads", "pairs": asked.pairs}
+    for name in asked.only.split(","):
+        say(name)
+        report[name] = sections[name]()
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()
