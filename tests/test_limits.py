@@ -9,10 +9,11 @@ from typing import Any
 
 import grpc
 import pytest
-from river import dummy, naive_bayes, stats
+from river import dummy, naive_bayes, stats, tree
 
 from tests.conftest import Connect, StartServer
 from tests.wire import SECONDS, Wire, batch, columns, refused, row
+from thalweg import m5
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg_server.config import Config, WebLimits
 from thalweg_server.core.limits import Limits
@@ -152,6 +153,18 @@ def test_a_template_of_many_features_is_refused_before_they_are_made(small: Wire
     with refused("LIMIT_REACHED") as seen:
         small.predict("m", x)
     assert "20000 features" in seen[0].message
+
+
+def test_an_estimator_that_takes_too_much_memory_is_refused(
+    start_server: StartServer, connect: Connect
+) -> None:
+    """Whether kernels could run it or not; a smaller one is taken."""
+    wire = connect(start_server(limits=Limits(state_bytes_max=2_000)))
+    for large in (tree.HoeffdingTreeRegressor(), m5.knn()):
+        with refused("LIMIT_REACHED") as seen:
+            wire.upload("m", large)
+        assert "bytes of memory, and a candidate may take 2,000" in seen[0].message
+    wire.upload("m", dummy.StatisticRegressor(stats.Mean()))
 
 
 def test_pending_predictions_are_so_many_and_the_oldest_go(small: Wire) -> None:

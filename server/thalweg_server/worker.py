@@ -39,9 +39,11 @@ class Group:
     Args:
         function: takes what they bring, and gives each one's number and result, in any order; a
             result that is an exception is raised to the caller.
+        most: calls that run together.
     """
 
     function: Callable[[list[Any]], Iterable[tuple[int, Any]]]
+    most: int
     waiting: deque[tuple[Any, asyncio.Future[Any]]] = field(default_factory=deque)
 
 
@@ -101,12 +103,18 @@ class Worker:
             self._run(self._reads.popleft())
 
     def together(
-        self, function: Callable[[list[S]], Iterable[tuple[int, T | Exception]]], item: S
+        self,
+        function: Callable[[list[S]], Iterable[tuple[int, T | Exception]]],
+        item: S,
+        most: int = TOGETHER_MAX,
     ) -> asyncio.Future[T]:
-        """Runs a call with all others of this function that wait by then; raises Overloaded."""
+        """Runs a call with others of this function that wait by then; raises Overloaded.
+
+        At most so many: while they run, nobody else has the models.
+        """
         future = _future()
         self._check_room(len(self._calls))
-        group = self._groups.setdefault(function, Group(function))
+        group = self._groups.setdefault(function, Group(function, most))
         group.waiting.append((item, future))
         self._calls.append(group)  # found empty where an earlier one of it has taken all
         self._tokens.put(True)
@@ -180,7 +188,7 @@ class Worker:
 
     def _run_together(self, group: Group) -> None:
         taken: list[tuple[Any, asyncio.Future[Any]]] = []
-        while group.waiting and len(taken) < TOGETHER_MAX:
+        while group.waiting and len(taken) < group.most:
             item, future = group.waiting.popleft()
             if not future.cancelled():
                 taken.append((item, future))

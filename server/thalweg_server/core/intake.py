@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from thalweg_server.core.errors import (
     BadRequest,
@@ -52,6 +53,25 @@ class Intake:
             )
         self._check_new(event)
         return self._engine.load(event.payload, flavor, event.context, event.origin)
+
+    def apart(self, event: Uploaded, waiting: Sequence[Uploaded]) -> bool:
+        """Whether what is known of an upload is the same before and after those that wait."""
+        if not waiting:
+            return True
+        if event.template or any(each.template for each in waiting):
+            return False
+        room = self._registry.has_room(len(waiting) + 1)
+        return room and event.model not in {each.model for each in waiting}
+
+    def admitted(self, event: Uploaded, sha256: bytes | None, flavor: Flavor) -> Loaded:
+        """Loads and checks an upload; raises what either does, and then holds nothing."""
+        loaded = self.load(event, sha256, flavor)
+        try:
+            self.check(event, loaded)
+        except BaseException:
+            self._engine.drop([loaded.slot])
+            raise
+        return loaded
 
     def reload(self, event: Uploaded, flavor: Flavor) -> Loaded:
         """Loads what was checked and logged; raises NotReady."""

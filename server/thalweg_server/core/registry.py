@@ -262,8 +262,12 @@ class Registry:
             model.number, model.roster = self.roster.add(), self.roster
         self.roster.arrange(model.number, model.candidates)
 
+    def has_room(self, more: int = 1) -> bool:
+        """Whether there may be so many more models or templates."""
+        return len(self.models) + len(self.templates) + more <= self._limits.models_max
+
     def _check_room(self) -> None:
-        if len(self.models) + len(self.templates) >= self._limits.models_max:
+        if not self.has_room():
             raise LimitReached(
                 f"the server holds {self._limits.models_max} models and templates, the most there "
                 "may be: delete some first"

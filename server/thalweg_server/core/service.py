@@ -7,7 +7,7 @@ raises anything else has left the log and the models at odds: the server must no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from thalweg_server.core.backlog import Backlog
 from thalweg_server.core.classification import Classification
@@ -145,16 +145,43 @@ class Service:
 
     def upload(self, event: Uploaded, sha256: bytes | None) -> ModelView:
         """Adds a candidate; raises what UploadModel's comment in the contract lists."""
-        loaded = self.intake.load(event, sha256, self.ready())
+        [(_, outcome)] = self.upload_together([(event, sha256)])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def upload_together(
+        self, uploads: Sequence[tuple[Uploaded, bytes | None]]
+    ) -> Iterator[tuple[int, ModelView | Exception]]:
+        """Adds candidates in order; those of different models share a commit.
+
+        Yields the position of each with what became of it. Has to be exhausted.
+        """
+        waiting: dict[int, tuple[Uploaded, Loaded]] = {}
+        for number, (event, sha256) in enumerate(uploads):
+            if not self.intake.apart(event, [each for each, _ in waiting.values()]):
+                yield from self._uploaded(waiting)
+                waiting = {}
+            try:
+                waiting[number] = event, self.intake.admitted(event, sha256, self.ready())
+            except Exception as error:
+                yield number, error
+        yield from self._uploaded(waiting)
+
+    def _uploaded(
+        self, waiting: Mapping[int, tuple[Uploaded, Loaded]]
+    ) -> Iterator[tuple[int, ModelView]]:
+        if not waiting:
+            return
         try:
-            self.intake.check(event, loaded)
-            self._log(event)
+            self._log(*(event for event, _ in waiting.values()))
         except BaseException:
-            self.engine.drop([loaded.slot])
+            self.engine.drop([loaded.slot for _, loaded in waiting.values()])
             raise
-        self.apply_upload(event, loaded)
-        model = self.registry.get(event.model, template=event.template)
-        return self.catalogue.view(model, template=event.template, measure=True)
+        for number, (event, loaded) in waiting.items():
+            self.apply_upload(event, loaded)
+            model = self.registry.get(event.model, template=event.template)
+            yield number, self.catalogue.view(model, template=event.template, measure=True)
 
     def apply_upload(self, event: Uploaded, loaded: Loaded) -> None:
         """What an upload does once it is logged."""
@@ -263,9 +290,9 @@ class Service:
         """Sizes slices of long work, so that calls get their turn."""
         return Pace(self.tempo)
 
-    def _log(self, event: Event) -> None:
-        """Returns once the event is durable; it has to be applied then, at once."""
-        self.backlog.event = self.store.append([event], self.backlog.progress)
+    def _log(self, *events: Event) -> None:
+        """Returns once the events are durable; they have to be applied then, at once."""
+        self.backlog.event = self.store.append(events, self.backlog.progress)
 
     def _changed(self, taught: Taught) -> None:
         if self.listeners:

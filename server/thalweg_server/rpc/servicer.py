@@ -36,6 +36,10 @@ MESSAGE_BYTES_MAX = 1024 * 1024
 """The largest response."""
 
 
+UPLOADS_TOGETHER_MAX = 4
+"""Uploads that share a commit: each holds the models for some milliseconds."""
+
+
 class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
     """The contract's rpcs. See proto/thalweg/v1/forecaster.proto.
 
@@ -107,7 +111,10 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         sha256 = request.sha256 if request.HasField("sha256") else None
         while True:
             try:
-                view = await self._worker.call(lambda: self._service.upload(event, sha256))
+                upload = event, sha256
+                view = await self._worker.together(
+                    self._service.upload_together, upload, UPLOADS_TOGETHER_MAX
+                )
             except NotReady as making:
                 await asyncio.to_thread(making.wait)
             else:

@@ -79,8 +79,10 @@ class _Worker:
             check_kind(estimator, Flavor(flavor))
             classes = known_classes(estimator) if Flavor(flavor) is Flavor.MULTICLASS else ()
             kinds = [kind.__name__ for kind in classes]
-            facts = [describe(estimator), kinds, _structure(estimator), size_of(estimator)]
-            said = ["loaded", *facts]
+            structure = _structure(estimator)
+            # Walking an object takes as long as packing it; what is packed is bounded anyway.
+            size = size_of(estimator) if structure is None else len(structure)
+            said = ["loaded", describe(estimator), kinds, structure, size]
         except Refusal as refusal:
             said = ["refused", type(refusal).__name__, refusal.message]
         except BaseException as error:

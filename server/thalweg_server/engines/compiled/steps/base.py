@@ -6,7 +6,7 @@ on scalars and arrays that numba compiles, and the two ways between a River obje
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -157,6 +157,22 @@ def finite(value: Any) -> float:
     exact = number(value)
     if not np.isfinite(exact):
         raise Unlowerable(f"a learned value is {exact}")
+    return exact
+
+
+def numbers(values: Iterable[Any]) -> Floats:
+    """Learned numbers as the very same float64s; raises Unlowerable where one is none."""
+    listed = list(values)
+    if set(map(type, listed)) <= {float}:  # nearly always
+        return np.array(listed, np.float64)
+    return np.array([number(value) for value in listed], np.float64)
+
+
+def finites(values: Iterable[Any]) -> Floats:
+    """Numbers that are neither NaN nor infinite; raises Unlowerable."""
+    exact = numbers(values)
+    if not np.isfinite(exact).all():
+        raise Unlowerable(f"a learned value is {exact[~np.isfinite(exact)][0]}")
     return exact
 
 

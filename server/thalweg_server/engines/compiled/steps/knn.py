@@ -32,8 +32,8 @@ from thalweg_server.engines.compiled.steps.base import (
     Ints,
     Step,
     exactly,
-    finite,
-    number,
+    finites,
+    numbers,
     only,
     typed,
     window,
@@ -191,17 +191,16 @@ class LoweredKNNRegressor(Step):
 
     def lower(self, estimator: Any, views: Views) -> None:
         """See `Step.lower`."""
-        points = self._points(views)
-        entries = estimator._nn.window
-        for slot, entry in enumerate(entries):
-            if len(entry) != 1:
-                raise Unlowerable("LazySearch keeps something beside its points")
-            x, y = entry[0]
-            if tuple(x) != self.inputs:
-                raise Unlowerable("KNNRegressor has learned other features than it is given")
-            points[:, slot] = [number(value) for value in x.values()]
-            views["targets"][slot] = finite(y)
-        views["counts"][0] = len(entries)
+        entries = list(estimator._nn.window)
+        if any(len(entry) != 1 for entry in entries):
+            raise Unlowerable("LazySearch keeps something beside its points")
+        pairs = [entry[0] for entry in entries]
+        if any(tuple(x) != self.inputs for x, _ in pairs):
+            raise Unlowerable("KNNRegressor has learned other features than it is given")
+        points = numbers(value for x, _ in pairs for value in x.values())
+        self._points(views)[:, : len(pairs)] = points.reshape(len(pairs), len(self.inputs)).T
+        views["targets"][: len(pairs)] = finites(y for _, y in pairs)
+        views["counts"][0] = len(pairs)
 
     def lift(self, views: Views, estimator: Any) -> None:
         """See `Step.lift`."""

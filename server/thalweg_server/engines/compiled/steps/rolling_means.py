@@ -21,7 +21,7 @@ from thalweg_server.engines.compiled.steps.base import (
     Ints,
     Step,
     count,
-    finite,
+    finites,
     fits_narrow,
     only,
     window,
@@ -244,7 +244,7 @@ class LoweredRollingMeans(Step):
         if [len(ring) for ring in rings] != self._sizes:
             raise Unlowerable("RollingMeans has rings of other sizes than its windows")
         views["counts"][:] = [count(each) for each in estimator._counts]
-        kept = np.array([finite(y) for ring in rings for y in ring])
+        kept = finites(y for ring in rings for y in ring)
         if self._narrow and not fits_narrow(kept):
             raise TooNarrow("targets do not fit in four bytes")
         self._ring(views)[:] = kept
