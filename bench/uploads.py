@@ -1,4 +1,4 @@
-"""What closed doors cost: uploads a second, the hop to a worker, TLS.
+"""What closed doors cost: uploads a second, the hop to a worker, a model that hangs, TLS.
 
 `python -m bench.uploads` prints one JSON object. Pairs are measured in turn, on servers of their
 own that run side by side; rates are compared pair by pair.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -24,11 +26,13 @@ import dill
 import grpc
 from river import linear_model, naive_bayes
 
+from bench import misbehaving
 from bench.fleet_data import CANDIDATES, Diary, all_stores, learn, sample, upload
 from bench.fleet_stream import say
 from bench.pairs import alternate, ratios, spread
 from bench.serving import serving
 from thalweg import Client, m5
+from thalweg.errors import ThalwegError
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg.v1.forecaster_pb2_grpc import ForecasterStub
 
@@ -166,6 +170,59 @@ def _p50(address: str, calls: int) -> float:
     return sorted(took)[calls // 2] * 1000
 
 
+def others(seconds: float) -> dict[str, Any]:
+    """Predict of models while one that never answers is asked and taught, and stopped each time.
+
+    Asked for every ten milliseconds, whether the last answer is there or not.
+    """
+    options = ("--uploads", "trusted", "--worker-import", "bench.misbehaving")
+    with serving("--flavor", "regression", *options) as server, Client(server.address) as client:
+        client.upload_model("compiled", linear_model.LinearRegression())
+        client.upload_model("river", linear_model.BayesianLinearRegression())
+        for name in ("compiled", "river"):
+            client.learn(name, 1.0, {"a": 1.0})
+        over = threading.Event()
+        nuisance = threading.Thread(target=_provoke, args=(client, over))
+        nuisance.start()
+        report = {}
+        for name in ("compiled", "river"):
+            took = asyncio.run(_asked_on_time(server.address, name, seconds))
+            report[name] = {
+                "p50_ms": round(took[len(took) // 2], 2),
+                "p99_ms": round(took[len(took) * 99 // 100], 2),
+                "max_ms": round(took[-1], 2),
+            }
+        over.set()
+        nuisance.join()
+    return {**report, "p99_ms_at_most": 50}
+
+
+def _provoke(client: Client, over: threading.Event) -> None:
+    """Has a model hang again and again; after three times another one takes its place."""
+    while not over.is_set():
+        client.upload_model("bad", misbehaving.Loops(), replace=True)
+        for call in (client.predict, client.learn, client.predict):
+            values = ("bad", 1.0, {"a": 1.0}) if call == client.learn else ("bad", {"a": 1.0})
+            with contextlib.suppress(ThalwegError):
+                call(*values)  # type: ignore[operator]
+
+
+async def _asked_on_time(address: str, model: str, seconds: float) -> list[float]:
+    """Milliseconds that each Predict took, from when it was due; the shortest first."""
+    request = pb.PredictRequest(model=model, features={"a": pb.Value(number=1.0)})
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub, took = ForecasterStub(channel), []
+
+        async def ask(due: float) -> None:
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            await stub.Predict(request)
+            took.append((time.perf_counter() - due) * 1000)
+
+        begin = time.perf_counter() + 0.1
+        await asyncio.gather(*(ask(begin + number * 0.01) for number in range(int(seconds * 100))))
+    return sorted(took)
+
+
 def tls(data: m5.Sales, pairs: int, days: int) -> dict[str, Any]:
     """StreamLearn over TLS, with a token, beside plain text."""
     with tempfile.TemporaryDirectory() as folder:
@@ -216,11 +273,14 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=6, help="days of one TLS measurement")
     parser.add_argument("--calls", type=int, default=3_000, help="Predicts of one measurement")
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--only", help="distinct,hop,tls", default="distinct,hop,tls")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each one beside a hang")
+    names = "distinct,hop,others,tls"
+    parser.add_argument("--only", help=names, default=names)
     asked = parser.parse_args()
     sections: dict[str, Callable[[], dict[str, Any]]] = {
         "distinct": lambda: distinct(all_stores(), asked.items),
         "hop": lambda: hop(asked.pairs, asked.calls),
+        "others": lambda: others(asked.seconds),
         "tls": lambda: tls(all_stores(), asked.pairs, asked.days),
     }
     report: dict[str, Any] = {"benchmark": "uploads", "pairs": asked.pairs}

@@ -173,5 +173,5 @@ def _rows(found: Iterator[ModelInfo]) -> Iterator[tuple[str, ...]]:
         first = (output.visible(info.model), f"{info.learned:,}", str(info.learned_through or "-"))
         for position, one in enumerate(info.candidates):
             name, learned, through = ("", "", "") if position else first
-            candidate = output.visible(one.candidate)
+            candidate = output.visible(one.candidate) + (" (quarantined)" * bool(one.quarantined))
             yield name, candidate, learned, through, *output.score_cells(one.score)
