@@ -69,6 +69,7 @@ class Worker:
         self._calls: deque[Job | Group] = deque()
         self._reads: deque[Job] = deque()
         self._busy: list[Job] = []
+        self._waits = 0
         self._slices: deque[Job] = deque()
         self._lane: deque[Job] = deque()
         self._groups: dict[Any, Group] = {}
@@ -97,10 +98,14 @@ class Worker:
 
     def meanwhile(self) -> None:
         """Runs what only reads. This thread, while it has nothing to do but wait."""
+        self._waits += 1
         for _ in range(len(self._reads)):
             if not self._reads:  # one of them has waited as well, and run the others
-                return
+                break
             self._run(self._reads.popleft())
+        self._waits -= 1
+        if not self._waits:  # what was in their way within may be over
+            self._ask_again()
 
     def together(
         self,
@@ -151,12 +156,16 @@ class Worker:
     def _work(self) -> None:
         while self._tokens.get():
             self._run_next()
-            self._reads.extendleft(reversed(self._busy))  # their tokens are still there
-            self._busy.clear()
+            self._ask_again()
             try:
                 self._after()
             except BaseException as error:
                 self._faulted(error)
+
+    def _ask_again(self) -> None:
+        """Has reads that something was in the way of wait again, in their order."""
+        self._reads.extendleft(reversed(self._busy))  # their tokens are still there
+        self._busy.clear()
 
     def _run_next(self) -> None:
         """Calls go first, those that read and those that change in turn; there may be nothing."""

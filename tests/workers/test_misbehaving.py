@@ -295,7 +295,7 @@ def test_code_of_two_uploaders_never_shares_a_process(engine: WorkerEngine) -> N
     workers = processes(engine)
     assert set(workers) == {"trusted:a", "trusted:b", ""}
     assert len(set(workers.values())) == 3
-    held = {domain: host.held for domain, host in engine._house._hosts.items()}
+    held = {domain: set(host.held) for domain, host in engine._house._hosts.items()}
     assert held == {"trusted:a": {slots[0]}, "trusted:b": {slots[1]}, "": {slots[2]}}
 
 

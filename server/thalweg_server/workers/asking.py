@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeAlias
 
 from thalweg_server.config import WorkerLimits
 from thalweg_server.core.errors import EstimatorFailed
-from thalweg_server.core.ports import Answer
+from thalweg_server.core.ports import Answer, Busy
 from thalweg_server.workers.host import Host, Stopped
 from thalweg_server.workers.house import House
 from thalweg_server.workers.moulds import CHECKPOINT
@@ -51,6 +52,7 @@ class Asking:
     base: Callable[[bytes, str], Base]
     condemned: dict[int, str] = field(default_factory=dict)
     strikes: int = 0
+    _under_way: set[int] = field(default_factory=set)
 
     def predict(self, slots: Sequence[int], questions: Sequence[bytes]) -> list[Answer]:
         """What each slot answers."""
@@ -119,7 +121,8 @@ class Asking:
         message, numbers = [operation, list(ready.values())], list(ready)
         answers: Replies = {}
         try:
-            said = host.all(message, len(ready), self.bounds.call, len(ready))
+            with self._asked(slot for slot, _ in ready.values()):
+                said = host.all(message, len(ready), self.bounds.call, len(ready))
             for number, reply in zip(numbers, said, strict=True):
                 answers[number] = answer_of(reply)
         except Stopped as error:
@@ -163,6 +166,7 @@ class Asking:
                 answer.error = self._strike(slot, answer.error)
             if operation == "learn":
                 self.records[slot].learned(body)
+                host.held[slot] = self.records[slot].version
         if operation == "learn":
             for slot in dict.fromkeys(slot for slot, _ in items.values()):
                 self._renew(host, slot)
@@ -184,13 +188,15 @@ class Asking:
 
     def _hold(self, host: Host, slot: int) -> str:
         """Sees to it that a worker has a candidate; returns why it has not, else nothing."""
-        if slot in host.held:
-            return ""
         record = self.records[slot]
+        if slot in self._under_way:  # by a call that waits for its answer
+            raise Busy
+        if host.held.get(slot) == record.version:
+            return ""
         message = record.hold(slot, host.payload(record.base))
         said = self._made(host, slot, message, steps=1 + len(record.lessons))
         if said[0] == "made":
-            host.made(slot, record.base)
+            host.made(slot, record.base, record.version)
             return ""
         host.failed(record.base)
         text: str = said[1]
@@ -202,13 +208,25 @@ class Asking:
     def _made(self, host: Host, slot: int, message: Sequence[object], steps: int = 1) -> list[Any]:
         """What a worker says that it has made, or why it has not; ends one that says neither."""
         try:
-            return made_of(host.ask(message, self.bounds.loading, steps), str(message[0]))
+            with self._asked((slot,)):
+                said = host.ask(message, self.bounds.loading, steps)
+            return made_of(said, str(message[0]))
         except Stopped as error:
             how = str(error)
         except Ended as error:
             host.end()
             how = f"its worker {error}"
         return ["failed", self._strike(slot, how)]
+
+    @contextmanager
+    def _asked(self, slots: Iterable[int]) -> Iterator[None]:
+        """Has calls that are made meanwhile keep away from these."""
+        mine = set(slots) - self._under_way
+        self._under_way |= mine
+        try:
+            yield
+        finally:
+            self._under_way -= mine
 
     def _renew(self, host: Host, slot: int) -> None:
         """Makes the base anew where making the candidate again would take long."""
@@ -220,6 +238,7 @@ class Asking:
         if said[0] == "made":
             _, payload, plain = said
             record.rebase(self.base(payload, CHECKPOINT if plain else policy))
+            host.held[slot] = record.version
             size = len(payload)
         else:
             record.due = 2 * len(record.lessons)  # it may go another time

@@ -64,7 +64,7 @@ class Host:
         self._born = zygote.fork(memory_bytes, coded=coded, meanwhile=meanwhile)
         self._bases: OrderedDict[int, None] = OrderedDict()
         self.missing = self._born.missing
-        self.held: set[int] = set()
+        self.held: dict[int, tuple[int, int]] = {}
         self.busy = False
         self.asked = 0
         self.alive = True
@@ -128,7 +128,7 @@ class Host:
 
     def forget(self, slot: int) -> None:
         """A candidate is not wanted any more."""
-        self.held.discard(slot)
+        self.held.pop(slot, None)
         with contextlib.suppress(Ended):
             self._born.channel.send(["drop", [slot]])
 
@@ -138,9 +138,9 @@ class Host:
             return base.payload
         return None if base.number in self._bases else base.payload
 
-    def made(self, slot: int, base: Base) -> None:
+    def made(self, slot: int, base: Base, version: tuple[int, int]) -> None:
         """It has made a candidate, and keeps what it made it from as `serving` does."""
-        self.held.add(slot)
+        self.held[slot] = version
         if base.policy != CHECKPOINT and base.number not in self._bases:
             self._bases[base.number] = None
             if len(self._bases) > MOULDS_MAX:

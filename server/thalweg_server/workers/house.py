@@ -32,17 +32,23 @@ class House:
         self._bounds = bounds
         self.meanwhile: Callable[[], None] = lambda: None
         self._hosts: OrderedDict[str, Host] = OrderedDict()
+        self._spares: dict[str, Host] = {}
         self._making: set[str] = set()
         self.replaced = 0
 
     @property
     def workers(self) -> int:
         """How many there are."""
-        return sum(host.alive for host in list(self._hosts.values()))
+        return sum(host.alive for host in [*self._hosts.values(), *self._spares.values()])
 
     def host(self, domain: str) -> Host:
-        """The worker for a domain; raises WorkerFailed, Busy."""
+        """The worker for a domain; raises WorkerFailed, Busy.
+
+        While it is being asked by a call that waits for it, another one stands in.
+        """
         host = self._hosts.get(domain)
+        if host is not None and host.alive and host.busy:
+            return self._spare(domain)
         if host is not None and host.alive:
             if host.is_quiet and not self._is_full(host):
                 self._hosts.move_to_end(domain)
@@ -57,15 +63,26 @@ class House:
 
     def forget(self, slot: int, origin: Origin) -> None:
         """A candidate is not wanted any more."""
-        host = self._hosts.get(origin.domain)
-        if host is not None and slot in host.held:
-            host.forget(slot)
+        for hosts in (self._hosts, self._spares):
+            host = hosts.get(origin.domain)
+            if host is not None and slot in host.held:
+                host.forget(slot)
 
     def close(self) -> None:
         """Ends all; idempotent."""
-        for host in self._hosts.values():
+        for host in [*self._hosts.values(), *self._spares.values()]:
             host.end()
         self._hosts.clear()
+        self._spares.clear()
+
+    def _spare(self, domain: str) -> Host:
+        spare = self._spares.get(domain)
+        if spare is not None and spare.alive:
+            if spare.is_quiet and not self._is_full(spare):
+                return spare
+            spare.end()
+        self._spares[domain] = self._make(domain)
+        return self._spares[domain]
 
     def _make(self, domain: str) -> Host:
         if domain in self._making:  # by a call that waits for it
@@ -88,3 +105,6 @@ class House:
         coded = [domain for domain in self._hosts if domain and not self._hosts[domain].busy]
         if len(coded) > self._bounds.domains_max:
             self._hosts.pop(coded[0]).end()
+            spare = self._spares.pop(coded[0], None)
+            if spare is not None:
+                spare.end()

@@ -64,6 +64,11 @@ class Record:
             due=self.due,
         )
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """Changes with every lesson: a worker that made another version has to make it again."""
+        return self.base.number, len(self.lessons)
+
     def learned(self, lesson: bytes) -> None:
         """Notes what the worker has had it learn."""
         self.lessons.append(lesson)
