@@ -231,7 +231,7 @@ def tls(data: m5.Sales, pairs: int, days: int) -> dict[str, Any]:
         with (
             serving(*options) as closed,
             serving() as plain,
-            Client(closed.address, ca=cert) as ours,
+            Client(closed.address, tls=cert) as ours,
             Client(plain.address) as theirs,
         ):
             clients = [ours, theirs]
