@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from river import base
 
 from thalweg_server.core.observation import Context, Features, Flavor, Target
-from thalweg_server.core.ports import Answer
+from thalweg_server.core.ports import Answer, Outcomes
 from thalweg_server.core.scores import PREDICTION_MAX
 from thalweg_server.engines.kinds import final_step, plain
 from thalweg_server.engines.progression import Progression
@@ -90,6 +91,32 @@ def progressive(cell: Cell, x: Features) -> tuple[Answer, list[Any] | None]:
         return Answer(_usable(value)), seen
     except BaseException as error:
         return Answer(error=text_of(error)), None
+
+
+def learned(cell: Cell, x: Features, target: Target, *, predict: bool) -> tuple[Answer, bool]:
+    """What the live estimator answers before it learns, and whether it has learned nothing."""
+    answer, seen = progressive(cell, x) if predict else (Answer(), None)
+    try:
+        if seen is None:
+            cell.estimator.learn_one(x, target)
+        else:
+            cell.progression.learn_one(seen, target)
+    except BaseException as error:
+        answer.error = answer.error or text_of(error)
+        return answer, True
+    return answer, False
+
+
+def outcomes_of(answers: Sequence[Answer], unlearned: Iterable[int], *, numeric: bool) -> Outcomes:
+    """What became of items, as `Engine.learn` tells it."""
+    missed = frozenset(unlearned)
+    if not numeric:
+        return Outcomes(answers=answers, unlearned=missed)
+    return Outcomes(
+        values=np.array([math.nan if a.value is None else a.value for a in answers]),
+        errors={item: a.error for item, a in enumerate(answers) if a.error},
+        unlearned=missed,
+    )
 
 
 def answer_of(cell: Cell, x: Features, call: Call) -> Answer:

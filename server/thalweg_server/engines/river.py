@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,7 +24,14 @@ from thalweg_server.core.observation import (
 from thalweg_server.core.policy import SAFE, Origin
 from thalweg_server.core.ports import Answer, Health, Loaded, Outcomes, Sink, Source, Vitals
 from thalweg_server.engines.asking import ask
-from thalweg_server.engines.cell import Cell, Quarantined, answer_of, label_methods, progressive
+from thalweg_server.engines.cell import (
+    Cell,
+    Quarantined,
+    answer_of,
+    label_methods,
+    learned,
+    outcomes_of,
+)
 from thalweg_server.engines.copying import Mould
 from thalweg_server.engines.freezing import freeze_cells, thaw_cells
 from thalweg_server.engines.kinds import check_kind, known_classes
@@ -127,23 +133,12 @@ class RiverEngine:
                 question, target, last = batch.question(row), batch.target(row), row
             x = question.x(cell.context)
             cell.changes += 1
-            answer, seen = progressive(cell, x) if predict else (Answer(), None)
+            answer, missed = learned(cell, x, target, predict=predict)
             answers.append(answer)
-            try:
-                if seen is None:
-                    cell.estimator.learn_one(x, target)
-                else:
-                    cell.progression.learn_one(seen, target)
-            except BaseException as error:
+            if missed:
                 unlearned.add(item)
-                answer.error = answer.error or text_of(error)
-        if not numbered or not cells[numbered[0]].numeric:
-            return Outcomes(answers=answers, unlearned=frozenset(unlearned))
-        return Outcomes(
-            values=np.array([math.nan if a.value is None else a.value for a in answers]),
-            errors={item: a.error for item, a in enumerate(answers) if a.error},
-            unlearned=frozenset(unlearned),
-        )
+        numeric = bool(numbered) and cells[numbered[0]].numeric
+        return outcomes_of(answers, unlearned, numeric=numeric)
 
     def meanwhile(self, function: Callable[[], None]) -> None:
         """See `Engine.meanwhile`: there is no other process."""

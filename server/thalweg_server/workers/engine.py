@@ -6,7 +6,6 @@ with everything else when it ends. So a worker is never mourned, only replaced.
 
 from __future__ import annotations
 
-import math
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -28,6 +27,7 @@ from thalweg_server.core.ports import (
     Source,
     Vitals,
 )
+from thalweg_server.engines.cell import outcomes_of
 from thalweg_server.engines.structures import Malformed, unpack
 from thalweg_server.workers.asking import Asking
 from thalweg_server.workers.freezing import freeze_records, thaw_records
@@ -147,14 +147,9 @@ class WorkerEngine:
         lessons = self._lessons(numbered, rows.tolist(), batch, predict)
         replies = self._asking.learn(numbered, lessons)
         answers = [answer for answer, _ in replies]
-        unlearned = frozenset(item for item, (_, missed) in enumerate(replies) if missed)
-        if not numbered or self._records[numbered[0]].flavor is not Flavor.REGRESSION:
-            return Outcomes(answers=answers, unlearned=unlearned)
-        return Outcomes(
-            values=np.array([math.nan if a.value is None else a.value for a in answers]),
-            errors={item: a.error for item, a in enumerate(answers) if a.error},
-            unlearned=unlearned,
-        )
+        unlearned = [item for item, (_, missed) in enumerate(replies) if missed]
+        numeric = bool(numbered) and self._records[numbered[0]].flavor is Flavor.REGRESSION
+        return outcomes_of(answers, unlearned, numeric=numeric)
 
     # --- Telling ------------------------------------------------------------------------------
 

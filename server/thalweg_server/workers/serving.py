@@ -19,7 +19,7 @@ from thalweg_server.core.observation import Context, Flavor
 from thalweg_server.core.policy import Policy
 from thalweg_server.core.ports import Answer
 from thalweg_server.engines.asking import ask
-from thalweg_server.engines.cell import Cell, answer_of, label_methods, progressive
+from thalweg_server.engines.cell import Cell, answer_of, label_methods, learned
 from thalweg_server.engines.kinds import LABEL_KINDS, check_kind, known_classes
 from thalweg_server.engines.pickling import serialise
 from thalweg_server.engines.river import size_of
@@ -104,7 +104,7 @@ class _Worker:
             cell = Cell(estimator, context, kind, *label_methods(estimator, kind))
             for number, lesson in enumerate(lessons, 1):
                 self._begin(number)
-                _learn(cell, *unpacked(lesson))
+                _learn(cell, lesson)
             self._cells[slot] = cell
             said = ["made"]
         except BaseException as error:
@@ -146,7 +146,7 @@ class _Worker:
     def _learned(self, number: int, item: tuple[int, bytes]) -> bytes:
         self._begin(number)
         slot, lesson = item
-        return _reply(*_learn(self._cells[slot], *unpacked(lesson)))
+        return _reply(*_learn(self._cells[slot], lesson))
 
     def _predicted(self, number: int, item: tuple[int, bytes]) -> bytes:
         self._begin(number)
@@ -185,18 +185,9 @@ def _checkpoint(estimator: Any, policy: str) -> list[Any]:
     return [payload, True]
 
 
-def _learn(cell: Cell, x: Any, target: Any, predict: bool) -> tuple[Answer, bool]:
-    """The answer, and whether nothing was learned."""
-    answer, seen = progressive(cell, x) if predict else (Answer(), None)
-    try:
-        if seen is None:
-            cell.estimator.learn_one(x, target)
-        else:
-            cell.progression.learn_one(seen, target)
-    except BaseException as error:
-        answer.error = answer.error or text_of(error)
-        return answer, True
-    return answer, False
+def _learn(cell: Cell, lesson: bytes) -> tuple[Answer, bool]:
+    x, target, predict = unpacked(lesson)
+    return learned(cell, x, target, predict=predict)
 
 
 def _reply(answer: Answer, unlearned: bool = False) -> bytes:
