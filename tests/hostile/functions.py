@@ -69,7 +69,7 @@ PREDICT: tuple[Attack, ...] = (
     _predict("predict_sleeps", "holds the worker without computing", lambda c: _model(
         "import time; time.sleep(1e6)"), harm="hang"),
     _predict("predict_allocates", "a memory bomb", lambda c: _model(
-        "a = [b'x' * (1 << 28) for i in range(100)]"),
+        "a = [bytes(1 << 28) for i in range(100)]"),
         harm="memory"),
     _predict("predict_recurses", "up to the interpreter's limit", lambda c: _model(
         "return self.predict_one(x)"), harm="depth"),
@@ -109,7 +109,7 @@ PREDICT: tuple[Attack, ...] = (
     _learn("learn_never_ends", "an endless loop", lambda c: _model(learn="while True: pass"),
            harm="hang"),
     _learn("learn_grows", "state without a bound", lambda c: _model(
-        learn="self.kept = [b'x' * (1 << 28) for i in range(100)]"), harm="memory"),
+        learn="self.kept = [bytes(1 << 28) for i in range(100)]"), harm="memory"),
     _learn("learn_ends_the_process", "at once", lambda c: _model(learn="import os; os._exit(3)"),
            harm="exit"),
     _learn("learn_replaces_predict", "of its class and of River's", lambda c: _model(

@@ -47,6 +47,12 @@ MACHINE_CODE_INT80_GETPID = bytes.fromhex("53b814000000cd805bc3")
 
 _HERE = Path(__file__)
 _DOOR = f"\0thalweg-jail-{os.getpid()}"
+PURE_MODULE = "prison_library"
+"""What nothing has imported, and whoever is free can: the prison makes it."""
+
+C_MODULE = "_lsprof"
+"""Likewise, of C: one of Python's own that the prison copies."""
+
 _listeners: list[socket.socket] = []
 _addresses: list[Any] = []
 
@@ -172,8 +178,8 @@ REFUSED: dict[str, Attempt] = {
     "make a directory": lambda path: (path / "new").mkdir(),
     "make a link": lambda path: (path / "new").symlink_to("/"),
     "make a pipe file": lambda path: os.mkfifo(path / "new"),
-    "import a pure module": lambda _: importlib.import_module("thalweg_server.collection"),
-    "import a C module": lambda _: importlib.import_module("apsw"),
+    "import a pure module": lambda _: importlib.import_module(PURE_MODULE),
+    "import a C module": lambda _: importlib.import_module(C_MODULE),
     # Descriptors.
     "duplicate": lambda link: os.dup(link.fileno()),
     "duplicate by fcntl": lambda _: fcntl.fcntl(0, fcntl.F_DUPFD, 0),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
+
+from tests.jail.attempts import C_MODULE, PURE_MODULE
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -21,7 +26,10 @@ class Prison:
     """
 
     def __init__(self, user: int | None = None) -> None:
-        path = os.pathsep.join([str(ROOT), *sys.path])
+        # What is installed or cloned may be where only its owner may read: not so these modules.
+        self._library = tempfile.TemporaryDirectory()
+        _fill(Path(self._library.name))
+        path = os.pathsep.join([self._library.name, str(ROOT), *sys.path])
         single = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
         self.is_root = user is None and os.geteuid() == 0
         becomes = [] if user is None else [str(user)]
@@ -47,3 +55,13 @@ class Prison:
     def close(self) -> None:
         """Ends the warden."""
         self._process.communicate()
+        self._library.cleanup()
+
+
+def _fill(library: Path) -> None:
+    """Puts one pure module and one of C where everyone may read them."""
+    library.chmod(0o755)
+    (library / f"{PURE_MODULE}.py").touch()
+    spec = importlib.util.find_spec(C_MODULE)
+    assert spec and spec.origin
+    shutil.copy(spec.origin, library)
