@@ -2,6 +2,7 @@
 
 Under `safe` all but hyper-parameters are refused; under `code` by-value code is let in and runs in
 the jail. In either case no canary is left, this process is what it was, and it goes on serving.
+Under `trusted`, where no door closes either, the canaries are there: the same calls set them off.
 """
 
 from __future__ import annotations
@@ -41,6 +42,17 @@ BOUNDS = WorkerLimits(
 
 REFUSED = {"PAYLOAD_REFUSED", "BAD_PAYLOAD", "NOT_AN_ESTIMATOR"}
 CONFINED = {"code": {"code", "safe"}, "safe": {"safe"}, "trusted": {"never", "code", "safe"}}
+
+NEVER_SET_OFF = {
+    "atexit": "a worker is killed, and so runs nothing at its end",
+    "finalizer": "likewise",
+    "class_of_lies": "nobody asks for its text",
+    "steps_that_iterate": "what iterates its steps finds before that it is no regressor",
+    "gaussians": "a classifier, which a server of regressors turns away",
+    "reduce_ex_on_download": "its predictions are none: it is given back as it was sent",
+    "getstate_on_download": "likewise",
+}
+"""Canaries that plain dill alone sets off, and why a server does not."""
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +124,33 @@ def test_a_server_withstands_the_corpus(
         assert not signals
         assert resident_bytes() - resident < GROWN_BYTES_MAX
     signal.signal(signal.SIGWINCH, previous)
+
+
+@pytest.mark.timeout(600)
+def test_the_corpus_strikes_where_nothing_holds_it(tmp_path: Path, connect: Connect) -> None:
+    """Plain dill in workers that stay open: each attack that leaves a canary leaves it."""
+    free = Zygote(["tests.hostile.open_doors"], allow_unjailed_code=True)
+    config = Config(
+        port=0,
+        metrics_port=0,
+        flavor=Flavor.REGRESSION,
+        uploads=Policy.TRUSTED,
+        allow_unjailed_code=True,
+        workers=BOUNDS,
+    )
+    with contextlib.closing(free), BackgroundServer(config, zygote=free) as server:
+        wire = connect(server)
+        silent = []
+        for attack in CORPUS:
+            if attack.harm != "file":
+                continue
+            nest = tmp_path / attack.name / "nest"
+            nest.mkdir(parents=True)
+            (nest.parent / SECRET).write_text("a,b\n1,2\n")
+            through_server(wire, attack, attack.payload(nest / "canary"))
+            if not any(nest.iterdir()):
+                silent.append(attack.name)
+        assert set(silent) == set(NEVER_SET_OFF)
 
 
 def _met(wire: Wire, attack: Attack, policy: str, folder: Path) -> str:
