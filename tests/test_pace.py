@@ -29,11 +29,13 @@ def tempo(clock: Clock) -> Tempo:
     return Tempo(clock, 0.004, 0.002)
 
 
-def work(pace: Pace, clock: Clock, *, rows_per_second: float, slices: int = 20) -> int:
+def work(
+    pace: Pace, clock: Clock, *, rows_per_second: float, slices: int = 20, most: int = 10**9
+) -> int:
     """Runs slices of work of a steady speed; returns the size that they have come to."""
     for _ in range(slices):
-        with pace.slice():
-            clock.now += pace.size / rows_per_second
+        with pace.slice(most) as size:
+            clock.now += size / rows_per_second
     return pace.size
 
 
@@ -60,3 +62,16 @@ def test_a_cheap_slice_does_not_make_the_next_one_huge(tempo: Tempo, clock: Cloc
 def test_a_slice_holds_one_row_at_least(tempo: Tempo, clock: Clock) -> None:
     """However slow an estimator is, work goes on."""
     assert work(Pace(tempo), clock, rows_per_second=1) == 1
+
+
+def test_small_batches_do_not_make_slices_grow(tempo: Tempo, clock: Clock) -> None:
+    """A feed of single rows says nothing of what thousands would take, however long it is."""
+    pace = Pace(tempo, 400)
+    assert work(pace, clock, rows_per_second=100_000, slices=2_000, most=1) == pytest.approx(
+        400, abs=1
+    )
+
+
+def test_small_batches_of_slow_work_make_slices_shorter(tempo: Tempo, clock: Clock) -> None:
+    """Two rows that took a second each: the next slice is one row."""
+    assert work(Pace(tempo, 400), clock, rows_per_second=1, slices=1, most=2) == 1

@@ -68,15 +68,17 @@ class BatchJob:
 
     def step(self) -> bool:
         """Learns the next slice; returns whether the batch is done."""
-        with self.pace.slice():
-            self._slice(min(self.next + self.pace.size, len(self.batch)))
+        self._advance(len(self.batch))
         return self.next == len(self.batch)
 
     def advance(self, row: int) -> None:
         """Learns all rows up to this one, which comes next."""
         while self.next < row:
-            with self.pace.slice():
-                self._slice(min(self.next + self.pace.size, row))
+            self._advance(row)
+
+    def _advance(self, stop: int) -> None:
+        with self.pace.slice(stop - self.next) as rows:
+            self._slice(self.next + rows)
 
     def _slice(self, stop: int) -> None:
         screened = screen(self.admission(), self.batch, range(self.next, stop))

@@ -60,11 +60,13 @@ class Pace:
     size: int = 8
 
     @contextmanager
-    def slice(self) -> Iterator[None]:
-        """Measures one slice."""
-        clock = self.tempo.clock
+    def slice(self, most: int) -> Iterator[int]:
+        """Measures one slice; yields how much it is to do, at most `most`."""
+        clock, size = self.tempo.clock, min(self.size, most)
         start = clock()
-        yield
-        wanted = self.size * self.tempo.slice_seconds() / max(clock() - start, 1e-6)
-        # Not much more than last time, so that one cheap slice cannot make the next long.
-        self.size = max(1, min(int(wanted), GROWTH * self.size))
+        yield size
+        wanted = size * self.tempo.slice_seconds() / max(clock() - start, 1e-6)
+        # Not much more than last time, so that one cheap slice cannot make the next long; and
+        # no more than now after less than that, or many small ones would grow it without end.
+        grown = GROWTH * size if size == self.size else self.size
+        self.size = max(1, min(int(wanted), grown))

@@ -58,8 +58,8 @@ async def predict_many(
     most = max(1, PART_BYTES // (2 * 8 * survey.days))
 
     def ask(start: int) -> tuple[Findings, int]:
-        stop = min(start + min(pace.size, most), len(names))
-        with pace.slice():
+        with pace.slice(min(most, len(names) - start)) as size:
+            stop = start + size
             return service.surveyor.ask(survey, range(start, stop)), stop
 
     done = 0
