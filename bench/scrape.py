@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import dill
 import numpy as np
@@ -30,9 +31,12 @@ from thalweg_server.core.limits import Limits
 from thalweg_server.core.observation import NO_DAY, Batch, Flavor, Names
 from thalweg_server.core.service import Service
 from thalweg_server.engines.river import RiverEngine
+from thalweg_server.page import Load, State, Subject
 from thalweg_server.storage.memory import MemoryStore
 from thalweg_server.telemetry import Telemetry
 from thalweg_server.web import WebServer
+
+T = TypeVar("T")
 
 READER = """
 import socket, sys, time
@@ -151,6 +155,23 @@ class Watch:
             self.stall = max(self.stall, time.perf_counter() - started - 0.001)
 
 
+async def at_once(function: Callable[[], T]) -> T:
+    """Runs a read right here."""
+    return function()
+
+
+def shown(service: Service) -> Subject:
+    """What the live page would look at, if somebody opened it."""
+    return Subject(
+        service=service,
+        state=lambda: State.READY,
+        read=at_once,
+        versions={},
+        load=Load,
+        recent=lambda _: (),
+    )
+
+
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Median, least and most."""
     return {
@@ -166,7 +187,7 @@ async def measure(models: int, runs: int) -> dict[str, object]:
     for _ in range(3):
         fleet.learn()
     telemetry = Telemetry(fleet.service)
-    web = WebServer("127.0.0.1", 0, telemetry, lambda: True)
+    web = WebServer("127.0.0.1", 0, telemetry, shown(fleet.service))
     port = web.start()
     pause_ms = collect_garbage()
     first_ms = reader.read(port)[1] * 1e3

@@ -6,6 +6,11 @@
 
 from __future__ import annotations
 
+import os
+
+# As in a server's own process: read when gRPC is first imported, which is right below.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

@@ -45,17 +45,23 @@ def upload(service: Service, model: str, candidate: str, estimator: Any, **flags
     service.upload(event, None)
 
 
-def learn(service: Service, *rows: tuple[str, Target], x: list[Any] | None = None) -> None:
-    """Learns rows of (model, target)."""
+def learn(
+    service: Service,
+    *rows: tuple[str, Target],
+    x: list[Any] | None = None,
+    day: int = NO_DAY,
+    at: float = 0.0,
+) -> None:
+    """Learns rows of (model, target), all of one day, that came at one time."""
     targets = [target for _, target in rows]
     batch = Batch(
         names=Names(name for name, _ in rows),
         index=np.arange(len(rows), dtype=np.int32),
-        days=np.full(len(rows), NO_DAY, np.int32),
+        days=np.full(len(rows), day, np.int32),
         targets=np.array(targets, float) if service.flavor is Flavor.REGRESSION else list(targets),
         rows=x or [{} for _ in rows],
     )
-    job = service.classroom.job(batch, at=0.0)
+    job = service.classroom.job(batch, at=at)
     while not job.step():
         pass
 

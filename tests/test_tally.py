@@ -56,7 +56,7 @@ def make_roster() -> Roster:
         first = roster.board.take(width)
         roster.board.order[first : first + width] = range(width)
         roster.begin[number], roster.width[number] = first, width
-    roster.totals.group("all")
+    roster.totals.group("item", "candidate")
     return roster
 
 
@@ -75,9 +75,10 @@ def score(function: Tally, roster: Roster, given_rows: Any, *, by_rmse: bool = F
         by_rmse,
         2.0,
         *(roster.begin, roster.width, roster.learned, roster.through, roster.touched),
+        *(roster.past, roster.past_targets, roster.past_answers, roster.past_days),
         *(board.group, board.order, board.taught, board.count, board.nonfinite),
         *(board.mae, board.mse, board.recent),
-        *(groups.error_sum, groups.scored, groups.unusable),
+        *(groups.error_sum, groups.scored, groups.unusable, groups.switches),
     )
     return answers
 
@@ -109,6 +110,7 @@ def test_scores_equal_rivers_and_orders_equal_ranking(given_rows: Any, by_rmse: 
     for row in given_rows:
         model, target, _, given = row
         before = ranking_of(kept[model], counts[model], by_rmse)
+        switches = int(roster.totals.groups.switches[0])
         (answer,) = score(tally, roster, [row], by_rmse=by_rmse)
         usable = [i for i in before if not math.isnan(given[i][0])]
         np.testing.assert_equal(answer, given[(usable or before)[0]][0])
@@ -117,6 +119,9 @@ def test_scores_equal_rivers_and_orders_equal_ranking(given_rows: Any, by_rmse: 
                 kept[model][i][0].update(target, value)
                 kept[model][i][1].update(target, value)
                 counts[model][i] += 1
+        after = ranking_of(kept[model], counts[model], by_rmse)
+        switches += before[0] != after[0]
+        assert roster.totals.groups.switches[0] == switches
     for model, width in enumerate(WIDTHS):
         for i in range(width):
             found = roster.board.value_score(int(roster.begin[model]) + i)
@@ -152,10 +157,10 @@ def test_candidates_that_come_and_go_keep_their_siblings_scores() -> None:
     roster = Roster(Scoreboard(), Totals())
     made = [Candidate(name, i, Loaded(i, ""), (), i) for i, name in enumerate("abc")]
     number = roster.add()
-    roster.arrange(number, made[:2])
+    roster.arrange(number, "item", made[:2])
     roster.board.mae[made[1].row] = 7.0
-    roster.arrange(number, made)
-    roster.arrange(number, made[1:])
+    roster.arrange(number, "item", made)
+    roster.arrange(number, "item", made[1:])
     assert [c.row for c in made[1:]] == [roster.begin[number], roster.begin[number] + 1]
     assert roster.board.mae[made[1].row] == 7.0
     assert roster.board.slot[made[2].row] == 2

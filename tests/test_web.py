@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import logging
 import socket
 import threading
@@ -11,88 +10,55 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.page.showing import Shown, showing
 from tests.scraping import learn, make_service, mean, upload
-from thalweg_server.core.service import Service
-from thalweg_server.telemetry import Telemetry
+from thalweg_server.page import State
 from thalweg_server.web import WebServer
 
 
-class Site:
-    """A web server and what it shows."""
-
-    def __init__(self, service: Service) -> None:
-        self.ready = True
-        self.service = service
-        self.telemetry = Telemetry(service)
-        self.web = WebServer("127.0.0.1", 0, self.telemetry, lambda: self.ready)
-        self.port = self.web.start()
-
-    def get(self, path: str, method: str = "GET") -> tuple[int, str, bytes]:
-        """Status, content type and body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request(method, path)
-            response = connection.getresponse()
-            return response.status, response.headers["content-type"], response.read()
-        finally:
-            connection.close()
-
-
 @pytest.fixture
-def site() -> Iterator[Site]:
+def site() -> Iterator[Shown]:
     """A running site with one model."""
     service = make_service()
     upload(service, "item", "mean", mean())
-    site = Site(service)
-    yield site
-    site.web.stop()
+    with showing(service) as site:
+        yield site
 
 
-def test_metrics_are_current(site: Site) -> None:
+def test_metrics_are_current(site: Shown) -> None:
     """A scrape shows what was learned just before, in Prometheus' content type."""
     for target in (3.0, 8.5):
         learn(site.service, ("item", target))
-        status, kind, body = site.get("/metrics")
-        assert (status, kind) == (200, "text/plain; version=0.0.4; charset=utf-8")
+        status, headers, body = site.get("/metrics")
+        assert (status, headers["content-type"]) == (
+            200,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )
         mae = site.service.judge.score(site.service.registry.models["item"].champion).mae
         assert f'thalweg_model_mae{{model="item",candidate="mean"}} {mae!r}\n'.encode() in body
 
 
-def test_a_head_request_gets_no_body(site: Site) -> None:
+def test_a_head_request_gets_no_body(site: Shown) -> None:
     """HEAD answers as GET does, without the page."""
     status, _, body = site.get("/metrics", "HEAD")
     assert (status, body) == (200, b"")
 
 
-def test_health_does_not_depend_on_readiness(site: Site) -> None:
+def test_health_does_not_depend_on_readiness(site: Shown) -> None:
     """A process that is alive but not ready says so."""
     assert site.get("/readyz")[0] == 200
-    site.ready = False
+    site.around.state = State.DRAINING
     assert site.get("/readyz")[0] == 503
     assert site.get("/healthz")[0] == 200
-    assert "not ready" in site.get("/")[2].decode()
 
 
-def test_the_page_for_people_shows_live_figures_and_escapes_names(site: Site) -> None:
-    """A candidate's name cannot bring markup into the page."""
-    upload(site.service, "evil", "<script>alert(1)</script>", mean())
-    learn(site.service, ("evil", 2.0), ("item", 3.0))
-    status, kind, body = site.get("/")
-    page = body.decode()
-    assert (status, kind) == (200, "text/html; charset=utf-8")
-    assert "<dt>models</dt><dd>2</dd>" in page
-    assert "<dt>rows learned</dt><dd>2</dd>" in page
-    assert "&lt;script&gt;alert(1)" in page
-    assert "<script>alert(1)" not in page
-
-
-def test_an_unknown_path_is_not_found(site: Site) -> None:
+def test_an_unknown_path_is_not_found(site: Shown) -> None:
     """Nothing else is served."""
     assert site.get("/admin")[0] == 404
 
 
 def test_health_is_answered_while_a_page_is_being_made(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rendering happens off the web's loop, too."""
     begun, go_on = threading.Event(), threading.Event()
@@ -111,10 +77,10 @@ def test_health_is_answered_while_a_page_is_being_made(
     scrape.join()
 
 
-def test_a_taken_port_is_an_error_at_start(site: Site) -> None:
+def test_a_taken_port_is_an_error_at_start(site: Shown) -> None:
     """A second server on the port raises OSError, and leaves no thread behind."""
     threads = threading.active_count()
-    second = WebServer("127.0.0.1", site.port, site.telemetry, lambda: True)
+    second = WebServer("127.0.0.1", site.port, site.telemetry, site.subject)
     with pytest.raises(OSError, match=r"in use"):
         second.start()
     second.stop()
@@ -125,7 +91,7 @@ def test_stop_is_prompt_and_leaves_nothing(caplog: pytest.LogCaptureFixture) -> 
     """With an idle and a stalled connection open: joined in time, port free, nothing logged."""
     caplog.set_level(logging.DEBUG)
     threads = set(threading.enumerate())
-    site = Site(make_service())
+    site = Shown(make_service())
     site.get("/metrics")
     idle = socket.create_connection(("127.0.0.1", site.port))
     idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n")
@@ -139,13 +105,13 @@ def test_stop_is_prompt_and_leaves_nothing(caplog: pytest.LogCaptureFixture) -> 
     assert set(threading.enumerate()) == threads
     idle.close()
     stalled.close()
-    again = WebServer("127.0.0.1", site.port, site.telemetry, lambda: True)
+    again = WebServer("127.0.0.1", site.port, site.telemetry, site.subject)
     assert again.start() == site.port
     again.stop()
     assert not [r for r in caplog.records if r.name.startswith("uvicorn")]
 
 
-def test_a_large_page_arrives_whole(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_page_arrives_whole(site: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many parts, read slowly by one scraper and closed halfway by another."""
     parts = tuple(bytes([65 + n]) * 1_000_000 for n in range(20))
     monkeypatch.setattr(site.telemetry, "page", lambda: parts)

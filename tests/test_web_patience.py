@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.page.showing import Around
 from tests.scraping import make_service
 from thalweg_server.config import WebLimits
 from thalweg_server.telemetry import Telemetry
@@ -28,8 +29,10 @@ class Site:
     """A web server with small bounds."""
 
     def __init__(self) -> None:
-        self.telemetry = Telemetry(make_service())
-        self.web = WebServer("127.0.0.1", 0, self.telemetry, lambda: True, limits=LIMITS)
+        service = make_service()
+        self.telemetry = Telemetry(service)
+        subject = Around().subject(service)
+        self.web = WebServer("127.0.0.1", 0, self.telemetry, subject, limits=LIMITS)
         self.port = self.web.start()
 
     def connect(self) -> socket.socket:

@@ -12,17 +12,21 @@ from thalweg_server.callers.problems import Unusable
 from thalweg_server.collection import keep_collections_short
 from thalweg_server.config import Config
 from thalweg_server.core.errors import CorruptStorage
-from thalweg_server.logs import log
+from thalweg_server.logs import configure, log
 from thalweg_server.server import PortTaken, Server, WrongFlavor
 from thalweg_server.storage.database import DatabaseUnusable
 from thalweg_server.storage.lock import DirectoryInUse
+from thalweg_server.tracing import NoExporter
 
 SWITCH_SECONDS = 0.000_5
 """How long a thread that waits for the GIL lets another one run Python: Python's own 5 ms would
 be most of what a Predict may take while batches are decoded."""
 
 
-REFUSALS = (PortTaken, WrongFlavor, DirectoryInUse, CorruptStorage, DatabaseUnusable, Unusable)
+REFUSALS = (
+    *(PortTaken, WrongFlavor, DirectoryInUse, CorruptStorage, DatabaseUnusable, Unusable),
+    NoExporter,
+)
 """What a server does not start with; each says so in one line."""
 
 
@@ -33,6 +37,7 @@ def run(config: Config, *, as_json: bool = False) -> int:
         config: the server's settings.
         as_json: print where it listens as one JSON line instead of a sentence.
     """
+    configure(config.log_level, config.log_format)
     keep_collections_short()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:

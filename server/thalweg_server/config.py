@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from thalweg_server.core.groups import BadRule, GroupRule
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.observation import Flavor
 from thalweg_server.core.policy import Policy
@@ -97,6 +98,11 @@ class Config:
         flavor: what models predict; None = Init says it.
         champion_metric: "mae" or "rmse".
         metrics_model_limit: candidates exported one by one; more would overload Prometheus.
+        metrics_group: rule that cuts the label of a model's group from its name: a regular
+            expression for the whole name, with groups; "m5"; "" = all models are one group.
+        log_level: the least that is logged; at "debug" a line for each rpc.
+        log_format: "text" or "json"; "" = text where stderr is a terminal.
+        otlp_endpoint: URL of an OpenTelemetry collector, OTLP over gRPC; "" = there is none.
         message_bytes_max: largest request; the largest batch worth one ack.
         metadata_bytes_max: a call's headers; a token and a trace take 1 KiB, gRPC's own bound 16.
         read_buffer_bytes_max: read ahead on one connection; without a bound a flood of frames is
@@ -154,6 +160,10 @@ class Config:
     flavor: Flavor | None = None
     champion_metric: str = "mae"
     metrics_model_limit: int = 100_000
+    metrics_group: str = ""
+    log_level: str = "info"
+    log_format: str = ""
+    otlp_endpoint: str = ""
     message_bytes_max: int = 64 * MIB
     metadata_bytes_max: int = 16 * 1024
     read_buffer_bytes_max: int = MIB
@@ -183,7 +193,11 @@ class Config:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Refuses what does not go together."""
+        """Refuses what does not go together, or means nothing."""
+        try:
+            GroupRule(self.metrics_group)
+        except BadRule as problem:
+            raise ValueError(f"--metrics-group {problem}") from problem
         if self.store is not None and self.data_dir is None:
             raise ValueError("a store needs a data_dir, for its snapshots")
         if (self.tls_cert is None) != (self.tls_key is None):

@@ -8,12 +8,16 @@ import os
 from thalweg_server.config import Config
 from thalweg_server.core.policy import Policy
 from thalweg_server.core.ports import Engine
+from thalweg_server.core.service import Service
 from thalweg_server.engines.compiled import CompiledEngine
 from thalweg_server.engines.compiled.cache import KernelCache
 from thalweg_server.engines.compiled.fleet import Fleets
 from thalweg_server.engines.compiled.scoring import compiled_tally
 from thalweg_server.logs import log
 from thalweg_server.workers import WorkerEngine, WorkerFailed, Zygote
+
+LOOK_SECONDS = 1.0
+"""How often it is asked what became of workers: a line then says how many."""
 
 
 class EngineRoom:
@@ -41,7 +45,31 @@ class EngineRoom:
             engine = CompiledEngine(workers, Fleets(kernels, max(1, (os.cpu_count() or 1) - 1)))
         self.engine = engine
 
+    def settle(self, service: Service) -> None:
+        """Has the service put candidates in quarantine, and says which. The models' thread."""
+        for each in service.settle():
+            log().warning(
+                "candidate quarantined",
+                model=each.model,
+                candidate=each.candidate,
+                template=each.template,
+                why=each.reason,
+            )
+
     async def tell(self) -> None:
+        """Says how safe its workers are, then what becomes of them, until it is cancelled."""
+        told = self.engine.vitals
+        await self._tell_doors()
+        while True:
+            now = self.engine.vitals
+            if now.strikes > told.strikes:
+                log().warning("candidates stopped", times=now.strikes - told.strikes)
+            if now.replaced > told.replaced:
+                log().warning("model workers replaced", workers=now.replaced - told.replaced)
+            told = now
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _tell_doors(self) -> None:
         """Says what of its doors does not close, and what the settings leave open."""
         zygote = self._own
         if zygote is None:  # who brings one knows

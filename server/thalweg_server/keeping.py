@@ -13,6 +13,7 @@ from thalweg_server.core.service import Service
 from thalweg_server.logs import log
 from thalweg_server.snapshotting import Result, Snapshotter
 from thalweg_server.storage.snapshots import Snapshots
+from thalweg_server.telemetry import Snapshot
 from thalweg_server.worker import Worker
 
 KEPT = 2
@@ -34,6 +35,10 @@ class Keeper:
         previous: what the service began with, if anything.
         learning_seconds: of learning, after which one is due.
         pause_seconds: between two of them, at least.
+
+    Attributes:
+        newest: the last one that was finished.
+        failures: that failed, since the start.
     """
 
     def __init__(
@@ -54,6 +59,8 @@ class Keeper:
         self._snapshotter = Snapshotter(self._write, self._done, previous=previous)
         self._learned = 0.0 if previous is None else service.tempo.learned_seconds
         self._taken = time.monotonic() - pause_seconds
+        self.newest = None if previous is None else self._described(previous, None)
+        self.failures = 0
         snapshots.prune(KEPT)
 
     @property
@@ -92,10 +99,12 @@ class Keeper:
         """The snapshotter's thread."""
         kept = self._snapshots.prune(KEPT)
         if result.path is None:
+            self.failures += 1
             log().error("snapshot failed", reason=result.error, log="left as it is")
             return
+        self.newest = self._described(result.path, result.seconds)
         log().info(
-            "snapshot",
+            "snapshot written",
             file=result.path.name,
             size_bytes=result.size_bytes,
             seconds=round(result.seconds, 3),
@@ -103,3 +112,8 @@ class Keeper:
         )
         if len(kept) == KEPT:
             self._store.truncate(self._snapshots.progress(kept[-1]).batch)
+
+    def _described(self, path: Path, seconds: float | None) -> Snapshot:
+        stat = path.stat()
+        start = self._snapshots.progress(path).batch
+        return Snapshot(start=start, at=stat.st_mtime, size_bytes=stat.st_size, seconds=seconds)

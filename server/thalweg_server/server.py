@@ -13,21 +13,26 @@ from thalweg.v1 import forecaster_pb2, forecaster_pb2_grpc
 from thalweg_server.callers.access import Access
 from thalweg_server.config import Config
 from thalweg_server.core.errors import StorageFailed
+from thalweg_server.core.groups import GroupRule
 from thalweg_server.core.ports import Engine, Store
 from thalweg_server.core.service import Service
+from thalweg_server.core.totals import Totals
 from thalweg_server.engine_room import EngineRoom
 from thalweg_server.keeping import Keeper
-from thalweg_server.logs import log
+from thalweg_server.logs import log, recent
+from thalweg_server.outlets import Outlets
+from thalweg_server.page import Load, State, Subject
 from thalweg_server.recovery import Recovered, recover
 from thalweg_server.rpc.bounds import Bounds
 from thalweg_server.rpc.quotas import Quotas
 from thalweg_server.rpc.servicer import Forecaster
 from thalweg_server.status import Statuses
 from thalweg_server.storage.database import cure, open_database
+from thalweg_server.storage.logged import LoggedStore
 from thalweg_server.storage.memory import MemoryStore
 from thalweg_server.storage.snapshots import Snapshots
 from thalweg_server.storage.sqlite import SqliteStore
-from thalweg_server.telemetry import Telemetry
+from thalweg_server.telemetry import Durability, Serving, Telemetry
 from thalweg_server.transport import channel_options
 from thalweg_server.versions import VERSIONS
 from thalweg_server.web import WebServer
@@ -62,6 +67,7 @@ class Server:
         worker: the thread that the models live in.
         failed: set where the server cannot go on,
         failure: and why.
+        recent: what it told its log of late.
     """
 
     def __init__(
@@ -73,7 +79,9 @@ class Server:
         zygote: Zygote | None = None,
     ) -> None:
         self.config = config
+        self.recent = recent()
         self._access = Access(config)  # before anything is opened or made
+        self._outlets = Outlets(config, lambda: self.service)
         self.port = 0
         self.metrics_port = 0
         self.draining = False
@@ -82,6 +90,7 @@ class Server:
         self.keeper: Keeper | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
         self._ready = False
         self._home = config.data_dir
         self._store = store or self._open_store()
@@ -93,13 +102,21 @@ class Server:
             clock=time.perf_counter,
             champion_metric=config.champion_metric,
             tally=self._room.tally,
+            totals=Totals(GroupRule(config.metrics_group)),
         )
         self._telemetry = Telemetry(self.service, model_limit=config.metrics_model_limit)
         self._web = WebServer(
             config.metrics_host,
             config.metrics_port,
             self._telemetry,
-            lambda: self._ready,
+            Subject(
+                service=self.service,
+                state=lambda: State.of(self._ready, self.draining),
+                read=lambda function: self.worker.read(function),  # noqa: PLW0108 - not there yet
+                versions=self._telemetry.versions,
+                load=self._load,
+                recent=self.recent.last,
+            ),
             token=self._access.metrics_token,
             tls=self._access.web_context,
             limits=config.web,
@@ -114,7 +131,9 @@ class Server:
             WrongFlavor: it holds models of another flavor than the settings say.
         """
         self._loop = asyncio.get_running_loop()
-        self.worker = Worker(self.config.waiting_calls_max, self._fault, self.service.settle)
+        self.worker = Worker(
+            self.config.waiting_calls_max, self._fault, lambda: self._room.settle(self.service)
+        )
         self._room.engine.meanwhile(self.worker.meanwhile)
         self._health = health.aio.HealthServicer()
         await self._report(_NOT_SERVING)
@@ -127,6 +146,8 @@ class Server:
             self.config.uploads,
         )
         self._grpc = self._make_grpc()
+        self._telemetry.add(Serving(lambda: self._ready, lambda: self.worker.waiting))
+        self._telemetry.add(self._forecaster.sessions.counts)
         try:
             self._bind()
             await self._recover()
@@ -140,6 +161,14 @@ class Server:
         self._telling = asyncio.create_task(self._room.tell())
         self._ready = True
         await self._report(_SERVING)
+        self._outlets.started(self.port, self.metrics_port)
+
+    def _load(self) -> Load:
+        return Load(
+            predictions=self._telemetry.started("Predict", "PredictMany"),
+            streams=self._forecaster.sessions.counts.open,
+            waiting=self.worker.waiting,
+        )
 
     async def stop(self) -> None:
         """Drains: no new calls, a last ack for every stream, then lets go of everything."""
@@ -156,7 +185,7 @@ class Server:
         await self._let_go()
 
     async def _let_go(self) -> None:
-        for task in (self._keeping, self._watching):
+        for task in (self._keeping, self._watching, self._telling):
             if task is not None:
                 task.cancel()
         if self.keeper is not None:
@@ -165,6 +194,7 @@ class Server:
         await asyncio.to_thread(self._room.close)
         self._store.close()
         await asyncio.to_thread(self._web.stop)  # joins a thread: not on the loop
+        await asyncio.to_thread(self._outlets.close)
 
     def _open_store(self) -> Store:
         if self.config.data_dir is None:
@@ -194,6 +224,8 @@ class Server:
                 learning_seconds=self.config.snapshot_learning_seconds,
                 pause_seconds=self.config.snapshot_pause_seconds,
             )
+            if isinstance(self._store, LoggedStore):
+                self._telemetry.add(Durability(self._store, self.keeper))
         flavor, held = self.config.flavor, self.service.flavor
         if flavor is not None and held not in (None, flavor):
             raise WrongFlavor(
@@ -260,7 +292,7 @@ class Server:
     def _make_grpc(self) -> grpc.aio.Server:
         server = grpc.aio.server(
             interceptors=[
-                Statuses(self._telemetry.observe, lambda: self.draining),
+                Statuses(self._telemetry.observe, lambda: self.draining, self._outlets.told),
                 *self._access.interceptors(),
                 Bounds(self._quotas, self.config),
             ],

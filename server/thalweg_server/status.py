@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
+from structlog.contextvars import bind_contextvars
 
 from thalweg.v1 import forecaster_pb2 as pb
+from thalweg_server.callers.identity import caller_name
 from thalweg_server.core import errors
+from thalweg_server.endings import Call, Ended, Observer, Watch
+from thalweg_server.logs import Seldom, log
+from thalweg_server.request_ids import HEADER, request_id_of
 from thalweg_server.telemetry import CallObserver
 from thalweg_server.unreadable import check_readable, readable, reader
 
@@ -47,7 +52,12 @@ STATUSES: dict[type[errors.Refusal], tuple[grpc.StatusCode, pb.ErrorReason.Value
     errors.RoleMissing: (Code.PERMISSION_DENIED, pb.ERROR_REASON_ROLE_MISSING),
 }
 
-_METHODS = pb.DESCRIPTOR.services_by_name["Forecaster"].methods_by_name
+_SERVICE = pb.DESCRIPTOR.services_by_name["Forecaster"]
+_METHODS = _SERVICE.methods_by_name
+
+UNKNOWN = "unknown"
+"""Service and rpc of calls of what is not in the contract: each name that is counted takes memory
+for good, and strangers can think of any number."""
 
 MESSAGE_BYTES_MAX = 1_200
 """UTF-8 of a message: in trailers, which hold 8 KiB by default, it travels up to three times, once
@@ -99,24 +109,31 @@ def _pack(status: status_pb2.Status, detail: Any) -> None:
 async def abort(context: Any, refusal: errors.Refusal) -> None:
     """Ends a call with the error; what comes after this is not reached."""
     status = details_of(refusal)
-    metadata = (("grpc-status-details-bin", status.SerializeToString()),)
+    details = ("grpc-status-details-bin", status.SerializeToString())
+    metadata = (*context.trailing_metadata(), details)
     await context.abort(STATUSES[type(refusal)][0], status.message, metadata)
 
 
 class Statuses(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore]
-    """Turns domain errors into statuses and lets telemetry see every call.
+    """Turns domain errors into statuses, and lets telemetry, log and traces see every call.
 
     Args:
         observe: called as (type, service, method) when a call starts; gives its observer.
         draining: whether new calls are to be turned away; those of other services (health,
             reflection) never are.
+        told: told of each call that ended; nothing is found out for nobody.
     """
 
     def __init__(
-        self, observe: Callable[[str, str, str], CallObserver], draining: Callable[[], bool]
+        self,
+        observe: Callable[[str, str, str], CallObserver],
+        draining: Callable[[], bool],
+        told: Sequence[Callable[[Ended], None]] = (),
     ) -> None:
         self._observe = observe
         self._draining = draining
+        self._told = told
+        self._limits = Seldom()
 
     async def intercept_service(
         self,
@@ -124,28 +141,56 @@ class Statuses(grpc.aio.ServerInterceptor):  # type: ignore[misc, unused-ignore]
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         """Wraps the handler of one call; see grpc.aio.ServerInterceptor."""
-        # "/service/method", but nothing keeps a client from sending any other path.
-        service, _, method = handler_call_details.method.removeprefix("/").partition("/")
+        service, method = _named(handler_call_details.method)
+        metadata = handler_call_details.invocation_metadata
+        request_id = request_id_of(metadata)
+
+        def begin(request: Any, context: Any) -> Observer:
+            caller = caller_name()
+            bind_contextvars(request_id=request_id, **({"caller": caller} if caller else {}))
+            context.set_trailing_metadata(((HEADER, request_id),))
+            counted = self._observe(_kind(method), service, method)
+            if not self._told:
+                return counted
+            call = Call(service, method, request_id, caller, metadata)
+            return Watch(counted, call, request, self._told)
+
         try:
             handler = await continuation(handler_call_details)
         except errors.Refusal as refusal:  # of an interceptor within this one
-            return _refusal(self._observe(_kind(method), service, method), refusal)
-        if handler is None or not service.startswith("thalweg."):
+            return _refusal(begin, self._refuse, refusal)
+        if handler is None or service == UNKNOWN:
             return handler
-
-        def begin() -> CallObserver:
-            return self._observe(_kind(method), service, method)
-
-        def check() -> None:
-            if self._draining():
-                raise errors.Draining("the server is shutting down: try again, or another server")
-
         return _WRAPPERS[handler.request_streaming, handler.response_streaming](
-            handler, begin, check
+            handler, begin, self._check, self._refuse
         )
 
+    def _check(self) -> None:
+        if self._draining():
+            raise errors.Draining("the server is shutting down: try again, or another server")
 
-Begin = Callable[[], CallObserver]
+    async def _refuse(self, observer: Observer, context: Any, refusal: errors.Refusal) -> None:
+        code, number = STATUSES[type(refusal)]
+        reason = pb.ErrorReason.Name(number).removeprefix("ERROR_REASON_")
+        observer.refused(code, reason)
+        if code is Code.RESOURCE_EXHAUSTED:
+            left_out = self._limits.left_out(reason)
+            if left_out is not None:
+                log().warning("limit hit", reason=reason, why=refusal.message, left_out=left_out)
+        await abort(context, refusal)
+
+
+Begin = Callable[[Any, Any], Observer]
+Check = Callable[[], None]
+Refuse = Callable[[Observer, Any, errors.Refusal], Awaitable[None]]
+
+
+def _named(path: str) -> tuple[str, str]:
+    """Service and rpc of "/service/rpc"; nothing keeps a client from sending any other path."""
+    service, _, method = path.removeprefix("/").partition("/")
+    if service == _SERVICE.full_name and method in _METHODS:
+        return service, method
+    return UNKNOWN, UNKNOWN
 
 
 def _kind(name: str) -> str:
@@ -155,28 +200,26 @@ def _kind(name: str) -> str:
     return "bidi_stream" if method.client_streaming else "server_stream"
 
 
-def _refusal(observer: CallObserver, refusal: errors.Refusal) -> Any:
+def _refusal(begin: Begin, refuse: Refuse, refusal: errors.Refusal) -> Any:
     """A handler that refuses. Of whatever kind the rpc is, as a stream its request is not read."""
 
     async def call(_: AsyncIterator[Any], context: Any) -> None:
-        with observer:
-            observer.refused(STATUSES[type(refusal)][0])
-            await abort(context, refusal)
+        with begin(None, context) as observer:
+            await refuse(observer, context, refusal)
 
     return grpc.stream_stream_rpc_method_handler(call)
 
 
-def _unary_unary(handler: Any, begin: Begin, check: Callable[[], None]) -> Any:
+def _unary_unary(handler: Any, begin: Begin, check: Check, refuse: Refuse) -> Any:
     async def call(request: Any, context: Any) -> Any:
-        with begin() as observer:
+        with begin(request, context) as observer:
             observer.received()
             try:
                 check()
                 check_readable(request)
                 response = await handler.unary_unary(request, context)
             except errors.Refusal as refusal:
-                observer.refused(STATUSES[type(refusal)][0])
-                await abort(context, refusal)
+                await refuse(observer, context, refusal)
             observer.sent()
             return response
 
@@ -185,9 +228,9 @@ def _unary_unary(handler: Any, begin: Begin, check: Callable[[], None]) -> Any:
     )
 
 
-def _unary_stream(handler: Any, begin: Begin, check: Callable[[], None]) -> Any:
+def _unary_stream(handler: Any, begin: Begin, check: Check, refuse: Refuse) -> Any:
     async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-        with begin() as observer:
+        with begin(request, context) as observer:
             observer.received()
             try:
                 check()
@@ -196,17 +239,16 @@ def _unary_stream(handler: Any, begin: Begin, check: Callable[[], None]) -> Any:
                     yield response
                     observer.sent()
             except errors.Refusal as refusal:
-                observer.refused(STATUSES[type(refusal)][0])
-                await abort(context, refusal)
+                await refuse(observer, context, refusal)
 
     return grpc.unary_stream_rpc_method_handler(
         call, reader(handler.request_deserializer), handler.response_serializer
     )
 
 
-def _stream_stream(handler: Any, begin: Begin, check: Callable[[], None]) -> Any:
+def _stream_stream(handler: Any, begin: Begin, check: Check, refuse: Refuse) -> Any:
     async def call(requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
-        with begin() as observer:
+        with begin(None, context) as observer:
             try:
                 check()
                 messages = observer.count(readable(requests))
@@ -214,8 +256,7 @@ def _stream_stream(handler: Any, begin: Begin, check: Callable[[], None]) -> Any
                     yield response
                     observer.sent()
             except errors.Refusal as refusal:
-                observer.refused(STATUSES[type(refusal)][0])
-                await abort(context, refusal)
+                await refuse(observer, context, refusal)
 
     return grpc.stream_stream_rpc_method_handler(
         call, reader(handler.request_deserializer), handler.response_serializer

@@ -7,19 +7,21 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from thalweg_server.callers.checking import SecretFile
 from thalweg_server.callers.door import guarded
 from thalweg_server.config import WebLimits
-from thalweg_server.telemetry import CONTENT_TYPE, Telemetry, live_page
+from thalweg_server.page import Site, State, Subject
+from thalweg_server.page.responses import closed_in
+from thalweg_server.telemetry import CONTENT_TYPE, Telemetry
 from thalweg_server.web_patience import patient_protocol
 
 STOP_SECONDS_MAX = 1
@@ -32,8 +34,8 @@ class WebServer:
     Args:
         host: address to listen on.
         port: port to listen on; 0 = any free one.
-        telemetry: what to show.
-        ready: whether the service takes calls.
+        telemetry: what scrapers are shown.
+        subject: what people are shown, and whether the service takes calls.
         token: what all but health asks for; None = nothing.
         tls: speaks HTTPS with this; None = HTTP.
         limits: on requests and connections.
@@ -44,7 +46,7 @@ class WebServer:
         host: str,
         port: int,
         telemetry: Telemetry,
-        ready: Callable[[], bool],
+        subject: Subject,
         *,
         token: SecretFile | None = None,
         tls: ssl.SSLContext | None = None,
@@ -52,7 +54,8 @@ class WebServer:
     ) -> None:
         self._limits = limits or WebLimits()
         self._address = (host, port)
-        self._app = guarded(_app(telemetry, ready), token)
+        self._site = Site(subject)
+        self._app = guarded(closed_in(_app(telemetry, subject, self._site)), token)
         self._tls = tls
         self._server: _Server | None = None
 
@@ -60,7 +63,7 @@ class WebServer:
         """Listens; returns the port. Raises OSError where the address cannot be had."""
         listener = _listen(*self._address)
         port: int = listener.getsockname()[1]
-        self._server = _Server(self._app, listener, self._limits, self._tls)
+        self._server = _Server(self._app, self._site, listener, self._limits, self._tls)
         return port
 
     def stop(self) -> None:
@@ -76,6 +79,7 @@ class _Server(uvicorn.Server):
     def __init__(
         self,
         app: ASGIApp,
+        site: Site,
         listener: socket.socket,
         limits: WebLimits,
         tls: ssl.SSLContext | None = None,
@@ -98,6 +102,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=STOP_SECONDS_MAX,
             )
         )
+        self._site = site
         self._listener = listener
         self._tls = tls
         self._up = threading.Event()
@@ -114,7 +119,13 @@ class _Server(uvicorn.Server):
         """See uvicorn.Server."""
         self.config.ssl = self._tls  # a context of ours, that takes renewed certificates
         await super().startup(sockets)
+        self._site.start()
         self._up.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn.Server: streams without an end are ended, it waits for all others."""
+        await self._site.close()
+        await super().shutdown(sockets)
 
     def _serve_all(self) -> None:
         try:
@@ -147,7 +158,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family)
 
 
-def _app(telemetry: Telemetry, ready: Callable[[], bool]) -> Starlette:
+def _app(telemetry: Telemetry, subject: Subject, site: Site) -> Starlette:
     async def metrics(_: Request) -> Response:
         # In a thread, so that health is answered while a page is being made.
         return _Parts(await asyncio.to_thread(telemetry.page))
@@ -156,17 +167,15 @@ def _app(telemetry: Telemetry, ready: Callable[[], bool]) -> Starlette:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        return PlainTextResponse("ready\n") if ready() else PlainTextResponse("not ready\n", 503)
-
-    async def live(_: Request) -> Response:
-        page = live_page(telemetry, ready=ready())
-        return HTMLResponse(page, headers={"cache-control": "no-store"})
+        if subject.state() is State.READY:
+            return PlainTextResponse("ready\n")
+        return PlainTextResponse("not ready\n", 503)
 
     return Starlette(
         routes=[
             Route("/metrics", metrics),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-            Route("/", live),
+            *site.routes(),
         ]
     )

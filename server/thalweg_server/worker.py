@@ -79,6 +79,11 @@ class Worker:
         self._thread = threading.Thread(target=self._work, name="thalweg-worker", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """Calls that wait. Any thread."""
+        return len(self._calls) + len(self._reads) + len(self._busy)
+
     def call(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Runs a short function, before any slice that waits; raises Overloaded.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,31 @@ _FILE = click.Path(path_type=Path)
     default=100_000,
     help="Candidates exported one by one; beyond it only the worst.",
 )
+@click.option(
+    "--metrics-group",
+    metavar="RULE",
+    default="",
+    help="Sum errors by groups of models, too: a regular expression for a whole name, whose groups "
+    "in parentheses are the label; or the word m5, for department and store. Names that do not "
+    "match are in the group other; there are at most 1,000.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    help="The least that is logged, on stderr; debug has a line for each rpc.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="How it is logged; without it, text on a terminal and JSON lines elsewhere.",
+)
+@click.option(
+    "--otlp-endpoint",
+    metavar="URL",
+    help="Send traces and metrics to an OpenTelemetry collector, OTLP over gRPC, "
+    "http://host:4317. The standard OTEL_EXPORTER_OTLP_ENDPOINT says the same.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print where it listens for machines.")
 def serve(as_json: bool, ephemeral: bool, flavor: str | None, **settings: Any) -> None:
     """Run a server until SIGTERM or Ctrl-C.
@@ -120,8 +146,17 @@ def serve(as_json: bool, ephemeral: bool, flavor: str | None, **settings: Any) -
         if settings["store"] is not None:
             raise click.UsageError("--ephemeral and --store do not go together")
         settings["data_dir"] = None
+    settings["log_format"] = settings["log_format"] or ""
+    settings["otlp_endpoint"] = settings["otlp_endpoint"] or _standard_endpoint()
     code = _run(_config(flavor, settings), as_json=as_json)
     click.get_current_context().exit(code)
+
+
+def _standard_endpoint() -> str:
+    """Return what OpenTelemetry's own variables say."""
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return ""
+    return os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 
 
 def _config(flavor: str | None, settings: dict[str, Any]) -> Config:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from thalweg import m5
-from thalweg.cli.streaming import Totals, fail_if_refused, progress
+from thalweg.account import Account, placed
+from thalweg.cli.streaming import fail_if_refused, progress
 from thalweg.demo.figures import Act, ByHand, absolute_errors
 
 if TYPE_CHECKING:
@@ -41,20 +42,22 @@ def stream(client: Client, sales: m5.Sales, what: str) -> Act:
     """
     waiting: deque[float] = deque()
     error_sum, scored = 0.0, 0
-    totals = Totals()
+    counted = Account()
     acks = client.stream_learn(
-        _noted(sales, waiting), return_predictions=True, reconnect_timeout=0.0
+        counted.sending(placed(_noted(sales, waiting))),
+        return_predictions=True,
+        reconnect_timeout=0.0,
     )
     with progress(what) as move:
-        for ack in totals.follow(acks, move, sales.observations):
+        for ack in counted.follow(acks, move, sales.observations):
             targets = [waiting.popleft() for _ in ack.predictions]
             error, count = absolute_errors(targets, ack.predictions)
             error_sum, scored = error_sum + error, scored + count
-    fail_if_refused(totals.rows, totals.error_count, totals.errors)
+    fail_if_refused(counted.rows, counted.error_count, counted.errors)
     return Act(
         days=len(sales.days),
-        rows=totals.learned,
-        seconds=totals.seconds,
+        rows=counted.learned,
+        seconds=counted.seconds,
         champion_error_sum=error_sum,
         champion_scored=scored,
     )

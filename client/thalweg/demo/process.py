@@ -21,7 +21,7 @@ STOP_SECONDS_MAX = 5.0
 _KEPT = "THALWEG_KERNEL_CACHE"
 """Where the server keeps what it has compiled: a place, and no setting of the demo's server."""
 _PORTS = ("--port", "0", "--metrics-port", "0")
-_ARGUMENTS = (*_PORTS, "--flavor", "regression", "--json", "--ephemeral")
+_ARGUMENTS = (*_PORTS, "--flavor", "regression", "--metrics-group", "m5", "--json", "--ephemeral")
 
 
 class ServerProcess:

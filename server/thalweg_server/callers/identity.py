@@ -55,3 +55,9 @@ ANONYMOUS = Caller("anonymous", frozenset(Role))
 CALLER: ContextVar[Caller] = ContextVar("thalweg_caller", default=ANONYMOUS)
 """The caller of the call whose handler is running. Worker threads do not see it: a handler reads
 it and hands it on."""
+
+
+def caller_name() -> str:
+    """The name of the caller's token; empty where it has none."""
+    caller = CALLER.get()
+    return "" if caller is ANONYMOUS else caller.name

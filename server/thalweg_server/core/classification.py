@@ -83,7 +83,7 @@ class Classification:
             roster.board.taught[candidate.row] += position not in unlearned
             if position not in unscored:
                 roster.board.score_label(candidate.row, target, answer)
-                self.totals.add_label(candidate.name, answer)
+                self.totals.add_label(int(roster.board.group[candidate.row]), answer)
         if model.label_kind is None and self.judge.flavor is Flavor.MULTICLASS:
             model.label_kind = type(target)
         through = max(model.learned_through, batch.day(line))
@@ -94,7 +94,10 @@ class Classification:
         else:
             roster.learned[model.number] += 1
             taught.learned += 1
+        champion = model.champion
         self.judge.reselect(model)
+        if model.champion is not champion:
+            self.totals.groups.switches[roster.board.group[model.champion.row]] += 1
         roster.touched[model.number] = True
         taught.changed.append((batch.names, batch.index[[line]]))
         several = self.judge.flavor is Flavor.MULTICLASS  # labels, of which none is a number

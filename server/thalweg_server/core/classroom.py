@@ -62,6 +62,8 @@ class Classroom:
         learner = Learner(self.registry, self.ledger, school)
         with self.tempo.learning():
             taught = learner.apply(batch, rows, at, detailed=detailed)
+        if taught.learned:
+            self.registry.roster.totals.learned_at = at
         self.changed(taught)
         return taught
 

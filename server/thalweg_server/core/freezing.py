@@ -62,10 +62,13 @@ def thaw(service: Service, source: Source) -> None:
     service.intake.uploads = facts["uploads"]
     service.registry.roster.thaw(PrefixedSource(source, "roster/"))
     service.board.thaw(PrefixedSource(source, "board/"))
-    service.totals.thaw(PrefixedSource(source, "totals/"))
+    regrouped = service.totals.thaw(PrefixedSource(source, "totals/"))
     _thaw_models(service, facts["removals"], PrefixedSource(source, "models/"))
     thaw_ledger(service.ledger, PrefixedSource(source, "ledger/"))
     _thaw_streams(service.streams, PrefixedSource(source, "streams/"))
+    if regrouped:
+        for model in service.registry.models.values():
+            service.registry.roster.regroup(model.name, model.candidates)
     if facts["by_rmse"] != service.judge.by_rmse:  # the champions are those of another metric
         for model in service.registry.models.values():
             service.judge.reselect(model)

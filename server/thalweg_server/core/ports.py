@@ -132,12 +132,14 @@ class Vitals:
         replaced: since the start.
         strikes: candidates stopped since the start.
         quarantined: candidates that are.
+        resident_bytes: memory of all workers.
     """
 
     workers: int = 0
     replaced: int = 0
     strikes: int = 0
     quarantined: int = 0
+    resident_bytes: int = 0
 
 
 class Engine(Protocol):
@@ -201,6 +203,9 @@ class Engine(Protocol):
 
     def placement(self, slot: int) -> tuple[str, str]:
         """Name of the engine that runs it, and why it is not a faster one."""
+
+    def census(self, slots: NDArray[np.int64]) -> Mapping[str, int]:
+        """How many of these each engine runs, by its name in `placement`. Any thread."""
 
     def meanwhile(self, function: Callable[[], None]) -> None:
         """Has a function called every few milliseconds while another process is waited for.

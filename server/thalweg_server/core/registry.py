@@ -260,7 +260,7 @@ class Registry:
             return
         if model.roster is None:
             model.number, model.roster = self.roster.add(), self.roster
-        self.roster.arrange(model.number, model.candidates)
+        self.roster.arrange(model.number, model.name, model.candidates)
 
     def has_room(self, more: int = 1) -> bool:
         """Whether there may be so many more models or templates."""

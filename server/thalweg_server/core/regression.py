@@ -125,9 +125,10 @@ class Regression:
             *(numbers, targets, batch.days[rows].astype(np.int64), values, flags),
             *(answers, self.judge.by_rmse, 2.0),
             *(roster.begin, roster.width, roster.learned, roster.through, roster.touched),
+            *(roster.past, roster.past_targets, roster.past_answers, roster.past_days),
             *(board.group, board.order, board.taught, board.count, board.nonfinite),
             *(board.mae, board.mse, board.recent),
-            *(groups.error_sum, groups.scored, groups.unusable),
+            *(groups.error_sum, groups.scored, groups.unusable, groups.switches),
         )
         return answers
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from thalweg_server.core.observation import NO_DAY, Context
 from thalweg_server.core.scores import Scoreboard
 from thalweg_server.core.table import Table
+from thalweg_server.core.tally import PAST
 from thalweg_server.core.totals import Totals
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ class Roster(Table):
         through: the latest day learned, or NO_DAY.
         dated: whether some candidate wants to see the date.
         touched: whether anything of the model has changed since a reader set it back.
+        past: of regression, rows that it has met so far; of the last of these, in rings,
+        past_targets: the target,
+        past_answers: what a caller would have got, NaN for nothing,
+        past_days: and the day, or NO_DAY.
     """
 
     begin: NDArray[np.int64]
@@ -38,6 +43,10 @@ class Roster(Table):
     through: NDArray[np.int64]
     dated: NDArray[np.bool_]
     touched: NDArray[np.bool_]
+    past: NDArray[np.int64]
+    past_targets: NDArray[np.float32]
+    past_answers: NDArray[np.float32]
+    past_days: NDArray[np.int32]
 
     COLUMNS: ClassVar = {
         "begin": (np.int64, 1),
@@ -46,6 +55,10 @@ class Roster(Table):
         "through": (np.int64, 1),
         "dated": (np.bool_, 1),
         "touched": (np.bool_, 1),
+        "past": (np.int64, 1),
+        "past_targets": (np.float32, PAST),
+        "past_answers": (np.float32, PAST),
+        "past_days": (np.int32, PAST),
     }
 
     def __init__(self, board: Scoreboard, totals: Totals) -> None:
@@ -64,15 +77,21 @@ class Roster(Table):
         self.board.give_back(int(self.begin[number]), int(self.width[number]))
         self.give_back(number)
 
-    def arrange(self, number: int, candidates: Sequence[Candidate]) -> None:
-        """Puts a model's candidates on neighbouring rows; those that had one keep their scores."""
+    def arrange(self, number: int, name: str, candidates: Sequence[Candidate]) -> None:
+        """Puts a model's candidates on neighbouring rows; those that had one keep their scores.
+
+        Args:
+            number: the model's,
+            name: and its name, which says its group.
+            candidates: all that it has now.
+        """
         board = self.board
         old, width = int(self.begin[number]), int(self.width[number])
         first = board.take(len(candidates)) if candidates else 0
         for row, candidate in enumerate(candidates, first):
             if candidate.row == UNLISTED:
                 board.slot[row] = candidate.slot
-                board.group[row] = self.totals.group(candidate.name)
+                board.group[row] = self.totals.group(name, candidate.name)
             else:
                 board.copy(candidate.row, row)
             board.order[row] = row - first
@@ -81,6 +100,11 @@ class Roster(Table):
         self.begin[number], self.width[number] = first, len(candidates)
         self.touched[number] = True
         self.dated[number] = any(Context.DATE in c.context for c in candidates)
+
+    def regroup(self, name: str, candidates: Sequence[Candidate]) -> None:
+        """Has a model's candidates count in the group that it belongs to now."""
+        for candidate in candidates:
+            self.board.group[candidate.row] = self.totals.group(name, candidate.name)
 
     def rows(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """The scoreboard's rows of all candidates of these models, model by model."""

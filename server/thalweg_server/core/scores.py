@@ -48,7 +48,7 @@ class Scoreboard(Table):
 
     Attributes:
         slot: the engine's number.
-        group: number of the candidate's name among the totals.
+        group: number of the model's group and the candidate's name among the totals.
         order: the model's candidates by position, the champion first; not a property of the
             candidate in whose row it stands.
         taught: observations learned.

@@ -62,6 +62,7 @@ class Service:
         clock: monotonic seconds, for slicing.
         champion_metric: what regression's champions are chosen by, "mae" or "rmse".
         tally: `core.tally.tally`, or what a compiler has made of it.
+        totals: where rows are counted; by default in one group of models.
     """
 
     def __init__(
@@ -73,9 +74,10 @@ class Service:
         clock: Callable[[], float],
         champion_metric: str = "mae",
         tally: Tally = tally,
+        totals: Totals | None = None,
     ) -> None:
         self.limits = limits = limits.copy()  # replay puts the past's in its place for a while
-        self.totals = Totals()
+        self.totals = totals or Totals()
         self.listeners: tuple[Listener, ...] = ()
         self.board = Scoreboard()
         self.judge = Judge(Flavor.REGRESSION, self.board, champion_metric)
@@ -205,14 +207,15 @@ class Service:
                 self.ledger.forget_model(event.model)
             self._tell({event.model})
 
-    def settle(self) -> None:
-        """Puts candidates that were stopped too often in quarantine, for good.
+    def settle(self) -> list[Quarantined]:
+        """Puts candidates that were stopped too often in quarantine, for good; says which.
 
         Between two events: where this one is in the log says which rows they did learn.
         """
+        settled: list[Quarantined] = []
         condemned = self.engine.condemned()
         if not condemned:
-            return
+            return settled
         for slot, reason in list(condemned.items()):
             found = self.registry.find(slot)
             if found is None:  # a copy that was made for one answer
@@ -222,6 +225,8 @@ class Service:
             event = Quarantined(name, candidate, template, reason)
             self._log(event)
             self.apply_quarantine(event)
+            settled.append(event)
+        return settled
 
     def apply_quarantine(self, event: Quarantined) -> None:
         """What a quarantine does once it is logged."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import numpy as np
@@ -66,12 +67,16 @@ class Table:
         sink.array("size", np.array([self._used, self._room]))
 
     def thaw(self, source: Source) -> None:
-        """Takes over what `freeze` wrote, in place of what there is."""
+        """Takes over what `freeze` wrote, in place of what there is.
+
+        A column that an older snapshot does not have begins with zeros.
+        """
         used, self._room = map(int, source.array("size"))
         for name in self.COLUMNS:
             column = getattr(self, name)
             new = np.zeros((self._room, *column.shape[1:]), column.dtype)
-            new[:used] = source.array(f"columns/{name}")
+            with suppress(KeyError):
+                new[:used] = source.array(f"columns/{name}")
             setattr(self, name, new)
         self._used, self._free = used, {}
         for count, first in source.array("free").tolist():

@@ -20,6 +20,9 @@ Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Bytes: TypeAlias = NDArray[np.uint8]
 Flags: TypeAlias = NDArray[np.bool_]
+Rings: TypeAlias = NDArray[np.float64]
+SmallRings: TypeAlias = NDArray[np.float32]
+DayRings: TypeAlias = NDArray[np.int32]
 
 Tally: TypeAlias = Callable[..., None]
 
@@ -28,6 +31,13 @@ RAISED, UNLEARNED, UNSCORED = 1, 2, 4
 
 RECENT = 28
 """Absolute errors kept for `mae_recent`: four weeks of days, and M5's horizon."""
+
+PAST = 60
+"""Targets kept of each model, with what was predicted for them: two months of days."""
+
+PAST_MAX = 1e38
+"""What the four bytes that the past has for a number surely hold: a larger prediction is kept as
+none, a larger target as this."""
 
 
 def rank(
@@ -73,6 +83,10 @@ def tally(
     learned: Ints,
     through: Ints,
     touched: Flags,
+    past: Ints,
+    past_targets: SmallRings,
+    past_answers: SmallRings,
+    past_days: DayRings,
     group: Ints,
     order: Ints,
     taught: Ints,
@@ -80,10 +94,11 @@ def tally(
     nonfinite: Ints,
     mae: Floats,
     mse: Floats,
-    recent: Floats,
+    recent: Rings,
     error_sums: Floats,
     scored: Ints,
     unusable: Ints,
+    switches: Ints,
 ) -> None:
     """Scores rows in order, and puts each one's candidates in order anew.
 
@@ -98,22 +113,29 @@ def tally(
         by_rmse: whether champions are chosen by RMSE and not by MAE.
         two: 2.0, which a compiler must not know: Python's square is libm's `pow`, which differs
             from a product in the last bit for 1 value in 1,000.
-        begin, width, learned, through, touched: columns of the roster.
+        begin, width, learned, through, touched, past, past_targets, past_answers, past_days:
+            columns of the roster.
         group, order, taught, count, nonfinite, mae, mse, recent: columns of the scoreboard.
-        error_sums, scored, unusable: totals by group.
+        error_sums, scored, unusable, switches: totals by group.
     """
     item = 0
     for i in range(models.size):
         model = models[i]
         first = begin[model]
         candidates = width[model]
-        best = order[first]
+        best = champion = order[first]
         for place in range(candidates):
             position = order[first + place]
             if not math.isnan(values[item + position]):
                 best = position
                 break
-        answers[i] = values[item + best]
+        answer = values[item + best]
+        answers[i] = answer
+        kept = past[model] % PAST
+        past_targets[model, kept] = max(-PAST_MAX, min(PAST_MAX, targets[i]))
+        past_answers[model, kept] = answer if abs(answer) < PAST_MAX else math.nan
+        past_days[model, kept] = days[i]
+        past[model] += 1
         failed = True
         for row in range(first, first + candidates):
             value = values[item]
@@ -144,4 +166,6 @@ def tally(
             learned[model] += 1
         through[model] = max(through[model], days[i])
         rank(first, candidates, by_rmse, order, count, mae, mse)
+        if order[first] != champion:
+            switches[group[first + order[first]]] += 1
         touched[model] = True

@@ -174,6 +174,10 @@ class RiverEngine:
         """See `Engine.placement`."""
         return self.name, "the river engine runs every estimator"
 
+    def census(self, slots: NDArray[np.int64]) -> Mapping[str, int]:
+        """See `Engine.census`."""
+        return {self.name: len(slots)}
+
     def freeze(self, sink: Sink) -> None:
         """See `Engine.freeze`. Raises EstimatorFailed where one cannot be serialised."""
         freeze_cells(self._cells, self._next_slot, sink)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, TypeVar
 
 from thalweg.v1 import forecaster_pb2 as pb
@@ -23,11 +24,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A batch as it came."""
+    """A batch as it came, and when: seconds of `perf_counter`."""
 
     sequence: int
     batch: Batch
     hold: Hold
+    arrived: float
 
 
 class Arrivals:
@@ -75,6 +77,7 @@ class Arrivals:
         request = await self.message()
         if request is None:
             return None
+        arrived = perf_counter()
         count = _row_count(request)
         size = request.ByteSize()
         self._check_size(request.sequence, count, size)
@@ -86,7 +89,7 @@ class Arrivals:
         except BaseException:
             hold.release()
             raise
-        return Incoming(request.sequence, batch, hold)
+        return Incoming(request.sequence, batch, hold, arrived)
 
     async def _unless_stopped(self, waited: Coroutine[Any, Any, T]) -> T:
         """What is waited for; raises what `stop` was given, whichever comes first."""

@@ -17,11 +17,13 @@ from thalweg_server.callers.identity import CALLER, Caller, Role
 from thalweg_server.callers.roles import check_init
 from thalweg_server.core.errors import Draining, Refusal, StreamFenced
 from thalweg_server.core.events import Uploaded
+from thalweg_server.core.listing import ModelView
 from thalweg_server.core.observation import Batch, Flavor
 from thalweg_server.core.policy import Origin, Policy
 from thalweg_server.core.ports import NotReady
 from thalweg_server.core.service import Service
 from thalweg_server.core.validation import check_name, check_payload
+from thalweg_server.logs import log
 from thalweg_server.rpc import decode, encode
 from thalweg_server.rpc.many import predict_many
 from thalweg_server.rpc.quotas import Quotas, caller_key
@@ -79,6 +81,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
 
         now = await self._worker.call(init)
         if flavor is not None and (request.reset or before is not now):
+            log().info("reset" if request.reset else "initialised", flavor=flavor.value)
             self.sessions.stop_all(
                 lambda: StreamFenced("the server was reset: what this stream taught is gone")
             )
@@ -118,6 +121,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
             except NotReady as making:
                 await asyncio.to_thread(making.wait)
             else:
+                _tell_upload(event, view)
                 return pb.UploadModelResponse(info=encode.model_info(view))
 
     def _origin(self, caller: Caller) -> Origin:
@@ -239,6 +243,12 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
                 request.model, request.candidate, template=request.template
             )
         )
+        log().info(
+            "deleted",
+            model=request.model,
+            candidate=request.candidate or None,
+            template=request.template,
+        )
         return pb.DeleteModelResponse()
 
     async def WatchScores(
@@ -248,3 +258,14 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         async for response in self.watchers.watch(request):
             yield response
         raise Draining("the server is shutting down: watch again, or another server")
+
+
+def _tell_upload(event: Uploaded, view: ModelView) -> None:
+    candidate = next(each for each in view.candidates if each.name == event.candidate)
+    log().info(
+        "uploaded",
+        model=event.model,
+        candidate=event.candidate,
+        template=event.template,
+        engine=candidate.engine,
+    )

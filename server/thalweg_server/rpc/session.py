@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from time import perf_counter
 from typing import TypeAlias
 
 from thalweg.v1 import forecaster_pb2 as pb
@@ -16,6 +17,7 @@ from thalweg_server.core.streams import Stream
 from thalweg_server.core.validation import check_id
 from thalweg_server.rpc import encode
 from thalweg_server.rpc.arrivals import Arrivals, Incoming
+from thalweg_server.telemetry import Streams
 from thalweg_server.worker import Worker
 
 INFLIGHT_BATCHES = 8
@@ -35,8 +37,10 @@ class Session:
         arrivals: Arrivals,
         service: Service,
         worker: Worker,
+        counts: Streams,
     ) -> None:
         self.stream_id = ""
+        self._counts = counts
         self._arrivals = arrivals
         self._service = service
         self._worker = worker
@@ -74,12 +78,13 @@ class Session:
         async def begin_all() -> None:
             try:
                 while (incoming := await self._arrivals.batch()) is not None:
+                    self._counts.waiting_rows += len(incoming.batch)
                     try:
                         await room.acquire()
                         self._arrivals.check()  # once begun, a batch is finished
                         begun.put_nowait(self._begin(stream, options, incoming))
                     except BaseException:
-                        incoming.hold.release()
+                        self._release(incoming)
                         raise
             finally:
                 begun.put_nowait(None)
@@ -119,9 +124,13 @@ class Session:
             self._service.store.submit(turn.event, partial(self._logged, turn, applied))
             task = asyncio.create_task(self._applied(turn, applied))
         self._begun.add(task)
-        task.add_done_callback(self._ended)
-        task.add_done_callback(lambda _: incoming.hold.release())
+        task.add_done_callback(partial(self._ended, incoming))
         return task
+
+    def _release(self, incoming: Incoming) -> None:
+        """Counts a batch as under way no longer."""
+        incoming.hold.release()
+        self._counts.waiting_rows -= len(incoming.batch)
 
     def _logged(self, turn: Turn, applied: asyncio.Future[bool], position: int | None) -> None:
         """Has a durable batch learned; called in the order of the log, by a thread of the store."""
@@ -132,10 +141,12 @@ class Session:
         self._service.backlog.put(turn, position)
         self._worker.lane(self._service.schooling.step, applied)
 
-    def _ended(self, task: asyncio.Task[pb.StreamAck]) -> None:
+    def _ended(self, incoming: Incoming, task: asyncio.Task[pb.StreamAck]) -> None:
         self._begun.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever waits for it sees it, if anybody still does
+        self._release(incoming)
+        # Whoever waits for it sees what it raised, if anybody still does.
+        if not task.cancelled() and task.exception() is None:
+            self._counts.batches.add(perf_counter() - incoming.arrived)
 
     async def _applied(self, turn: Turn, applied: asyncio.Future[bool]) -> pb.StreamAck:
         await applied

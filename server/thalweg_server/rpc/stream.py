@@ -16,6 +16,7 @@ from thalweg_server.core.validation import shown
 from thalweg_server.rpc.arrivals import Arrivals
 from thalweg_server.rpc.quotas import Batches
 from thalweg_server.rpc.session import Session
+from thalweg_server.telemetry import Streams
 from thalweg_server.worker import Worker
 
 
@@ -26,12 +27,16 @@ class Sessions:
         service: where rows are learned.
         worker: the thread that does it.
         max_batch_bytes: the largest message a stream may carry.
+
+    Attributes:
+        counts: what streams bring, for telemetry.
     """
 
     def __init__(self, service: Service, worker: Worker, max_batch_bytes: int) -> None:
         self._service = service
         self._worker = worker
         self._max_batch_bytes = max_batch_bytes
+        self.counts = Streams()
         self._open: set[Session] = set()
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -40,12 +45,14 @@ class Sessions:
     ) -> AsyncIterator[pb.StreamLearnResponse]:
         """One StreamLearn call, whose batches count as those of its caller."""
         arrivals = Arrivals(requests, self._service, self._max_batch_bytes, batches)
-        session = Session(arrivals, self._service, self._worker)
+        session = Session(arrivals, self._service, self._worker, self.counts)
         self._open.add(session)
+        self.counts.open += 1
         try:
             async for response in session.run(self.take_over):
                 yield response
         finally:
+            self.counts.open -= 1
             # Stays listed while its last batches are being learned, so that a newer stream waits.
             leaving = asyncio.create_task(self._leave(session))
             self._leaving.add(leaving)

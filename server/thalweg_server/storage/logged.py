@@ -7,6 +7,7 @@ from queue import SimpleQueue
 
 from thalweg_server.core.errors import StorageFailed
 from thalweg_server.core.events import Entry, Event, Progress, Raised, Streamed
+from thalweg_server.durations import Durations
 from thalweg_server.storage.writer import Addition, Log, Note, Then, Truncation, Writer
 
 
@@ -23,6 +24,21 @@ class LoggedStore:
     def __init__(self, log: Log, on_failure: Callable[[Exception], None]) -> None:
         self._log = log
         self._writer = Writer(log, on_failure)
+
+    @property
+    def last(self) -> int:
+        """The position of what is in the log, or about to be, and nothing behind it. Any thread."""
+        return self._log.last
+
+    @property
+    def commits(self) -> Durations:
+        """How long commits took. Any thread."""
+        return self._writer.commits
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long the oldest change that is not durable yet has been waiting. Any thread."""
+        return self._writer.lag_seconds
 
     def append(self, events: Sequence[Event], progress: Progress) -> int:
         """Adds events, all or none, and waits until they are durable; see `Store`."""

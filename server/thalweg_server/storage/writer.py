@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import Protocol, TypeAlias
 
 from thalweg_server.core.events import Entry, Event, Progress
+from thalweg_server.durations import Durations
 
 EVENTS_PER_COMMIT_MAX = 4_096
 """Where so many are waiting, the first of them is not to wait for all."""
@@ -101,6 +104,9 @@ class Writer:
     Args:
         log: the writer's alone once there is work.
         on_failure: gets what was raised, once, in the writer's thread.
+
+    Attributes:
+        commits: how long they took.
     """
 
     def __init__(self, log: Log, on_failure: Callable[[Exception], None]) -> None:
@@ -112,6 +118,16 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._truncate_end = 0
+        self.commits = Durations()
+        self._since: deque[float] = deque()
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long the oldest addition that is not durable yet has been waiting. Any thread."""
+        try:
+            return perf_counter() - self._since[0]
+        except IndexError:
+            return 0.0
 
     @property
     def started(self) -> bool:
@@ -122,6 +138,8 @@ class Writer:
         """Takes work from any thread. After `close` there is nobody to do it."""
         with self._lock:
             if not self._closed:
+                if isinstance(work, Addition):
+                    self._since.append(perf_counter())
                 self._queue.put(work)
                 self._start()
                 return
@@ -147,10 +165,11 @@ class Writer:
             told: list[tuple[Then, int]] = []
             try:
                 closing = self._gather(told)
-                self._log.commit()
+                self._commit()
             except Exception as error:
                 self._fail(error)
             for then, position in told:
+                self._since.popleft()
                 try:
                     then(position if self.failure is None else None)
                 except Exception as error:
@@ -159,6 +178,12 @@ class Writer:
                 self._upkeep()
             except Exception as error:
                 self._fail(error)
+
+    def _commit(self) -> None:
+        if self._log.staged:
+            begun = perf_counter()
+            self._log.commit()
+            self.commits.add(perf_counter() - begun)
 
     def _gather(self, told: list[tuple[Then, int]]) -> bool:
         """Stages what is queued, waiting where there is nothing to do; whether that was all."""

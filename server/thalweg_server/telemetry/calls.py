@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterator
-from itertools import accumulate
 from time import perf_counter
 from types import TracebackType
 from typing import TypeVar
@@ -13,14 +11,13 @@ from typing import TypeVar
 import grpc
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
+
+from thalweg_server.durations import Durations
+from thalweg_server.telemetry.histograms import add_durations
 
 T = TypeVar("T")
 
 LABELS = ("grpc_type", "grpc_service", "grpc_method")
-
-SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Bounds of the duration histogram: Prometheus' own, and below them what a Predict takes."""
 
 _COUNTERS = (
     ("started", "grpc_server_started", "Calls started on the server."),
@@ -45,8 +42,7 @@ def code_name(code: grpc.StatusCode) -> str:
 class Calls(Collector):
     """Counts calls. Observers belong to one thread, the event loop's; any thread may collect.
 
-    With a single writer the counters are plain numbers, at a fifth of the price of
-    prometheus_client's own, which take a lock each: this is on the path of every call.
+    The counters are plain numbers, for the reason that `Durations` gives.
     """
 
     def __init__(self) -> None:
@@ -65,6 +61,11 @@ class Calls(Collector):
         if counts is None:
             counts = self._methods[labels] = _Method()
         return CallObserver(counts)
+
+    def started(self, *methods: str) -> int:
+        """Calls of rpcs of these names that were started."""
+        counts = list(self._methods.items())
+        return sum(each.started for (_, _, method), each in counts if method in methods)
 
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client's Collector."""
@@ -87,33 +88,26 @@ class Calls(Collector):
         for labels, method in methods:
             for code, count in list(method.codes.items()):
                 handled.add_metric((*labels, code_name(code)), count)
-            seconds.add_metric(labels, method.cumulated(), method.seconds)
+            add_durations(seconds, labels, method.durations)
         yield from (handled, seconds)
 
 
 class _Method:
     """What is counted of one rpc."""
 
-    __slots__ = ("buckets", "codes", "received", "seconds", "sent", "started")
+    __slots__ = ("codes", "durations", "received", "sent", "started")
 
     def __init__(self) -> None:
         self.started = 0
         self.received = 0
         self.sent = 0
-        self.seconds = 0.0
         self.codes = {grpc.StatusCode.OK: 0}
-        self.buckets = [0] * (len(SECONDS) + 1)
+        self.durations = Durations()
 
     def end(self, code: grpc.StatusCode, seconds: float) -> None:
         """Counts a call that ended."""
         self.codes[code] = self.codes.get(code, 0) + 1
-        self.seconds += seconds
-        self.buckets[bisect_left(SECONDS, seconds)] += 1
-
-    def cumulated(self) -> list[tuple[str, float]]:
-        """The histogram as Prometheus wants it: each bucket counts those below it, too."""
-        bounds = [*map(floatToGoString, SECONDS), "+Inf"]
-        return list(zip(bounds, accumulate(self.buckets), strict=True))
+        self.durations.add(seconds)
 
 
 class CallObserver:
@@ -142,7 +136,7 @@ class CallObserver:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._counts.end(self._code or _code_of(error), perf_counter() - self._begun)
+        self._counts.end(self._code or code_of(error), perf_counter() - self._begun)
 
     def received(self) -> None:
         """Counts a message received."""
@@ -152,8 +146,8 @@ class CallObserver:
         """Counts a message sent."""
         self._counts.sent += 1
 
-    def refused(self, code: grpc.StatusCode) -> None:
-        """Notes the code that the call is about to be ended with."""
+    def refused(self, code: grpc.StatusCode, reason: str = "") -> None:
+        """Notes the code that the call is about to be ended with. Reasons are not counted."""
         self._code = code
 
     async def count(self, requests: AsyncIterator[T]) -> AsyncIterator[T]:
@@ -163,7 +157,8 @@ class CallObserver:
             yield request
 
 
-def _code_of(error: BaseException | None) -> grpc.StatusCode:
+def code_of(error: BaseException | None) -> grpc.StatusCode:
+    """What a call ends with whose handler was left by this error; None = by none."""
     if error is None:
         return grpc.StatusCode.OK
     if isinstance(error, asyncio.CancelledError | GeneratorExit):

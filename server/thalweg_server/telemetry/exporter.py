@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.registry import Collector
 
 from thalweg_server.core.service import Service
 from thalweg_server.telemetry.calls import CallObserver, Calls
+from thalweg_server.telemetry.fleet import Fleet
 from thalweg_server.telemetry.models import ModelSeries
+from thalweg_server.telemetry.sums import Sums
 from thalweg_server.telemetry.totals import Totals
 
 MODEL_LIMIT = 100_000
@@ -39,9 +42,19 @@ class Telemetry:
         self._calls = Calls()
         self._models = ModelSeries(service, model_limit)
         self._registry = CollectorRegistry()
-        self._registry.register(Totals(service, self.versions, lambda: self._models.truncated))
-        self._registry.register(self._calls)
+        self.add(Sums(service))
+        self.add(Fleet(service))
+        self.add(Totals(service, self.versions, lambda: self._models.truncated))
+        self.add(self._calls)
         ProcessCollector(registry=self._registry)
+
+    def add(self, collector: Collector) -> None:
+        """Has the page show more from now on."""
+        self._registry.register(collector)
+
+    def started(self, *methods: str) -> int:
+        """Calls of rpcs of these names that were started."""
+        return self._calls.started(*methods)
 
     def observe(self, kind: str, service: str, method: str) -> CallObserver:
         """An observer of one call; see `Calls.observe`. Called by the event loop's thread only."""

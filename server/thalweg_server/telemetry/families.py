@@ -19,6 +19,7 @@ LOG_LOSS = "thalweg_model_log_loss"
 ACCURACY = "thalweg_model_accuracy"
 LEARNED = "thalweg_model_learned_total"
 CHAMPION = "thalweg_model_champion"
+THROUGH = "thalweg_model_learned_through_timestamp_seconds"
 
 SCORES = {
     Flavor.REGRESSION: (MAE, MAE_RECENT),
@@ -34,12 +35,13 @@ TEXTS = {
     ACCURACY: ("gauge", "Share of a candidate's answers that named the true class."),
     LEARNED: ("counter", "Observations that a model has learned."),
     CHAMPION: ("gauge", "1 for the candidate that answers for its model, 0 for its siblings."),
+    THROUGH: ("gauge", "Midnight UTC of the latest day that a model has learned."),
 }
 
 
 def families(flavor: Flavor) -> tuple[str, ...]:
     """All that models of this flavor are reported by, in the order of the page."""
-    return (*SCORES[flavor], CHAMPION, LEARNED)
+    return (*SCORES[flavor], CHAMPION, LEARNED, THROUGH)
 
 
 def scores(board: Scoreboard, flavor: Flavor, rows: Sequence[int]) -> tuple[Floats, Floats]:

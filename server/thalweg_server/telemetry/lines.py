@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from thalweg_server.core.model import Model
-from thalweg_server.telemetry.families import CHAMPION, LEARNED
+from thalweg_server.telemetry.families import CHAMPION, LEARNED, THROUGH
 from thalweg_server.telemetry.text import labels
 
 
@@ -17,7 +17,7 @@ class ModelText:
         families: the score families' names.
     """
 
-    __slots__ = ("_labels", "blanks", "candidates", "champion", "learned", "rows")
+    __slots__ = ("_labels", "blanks", "candidates", "champion", "learned", "rows", "through")
 
     def __init__(self, model: Model, families: Sequence[str]) -> None:
         self.candidates = list(model.candidates)
@@ -26,7 +26,9 @@ class ModelText:
         self.champion: list[int] | None = None
         """Position of the champion that `champion_lines` were last made for."""
         self.learned = _blank(LEARNED, [labels(model=model.name)], "%d")
-        """What formats the count of observations learned."""
+        """What formats the count of observations learned,"""
+        self.through = _blank(THROUGH, [labels(model=model.name)], "%d")
+        """and the latest day of these, in seconds since the epoch."""
         # repr, because what it writes parses back bit for bit.
         self.blanks = [_blank(family, self._labels, "%r") for family in families]
         """Per family, what formats the values of all candidates."""

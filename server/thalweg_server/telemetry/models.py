@@ -15,18 +15,20 @@ from operator import attrgetter
 import numpy as np
 
 from thalweg_server.core.model import Model
-from thalweg_server.core.observation import Flavor
+from thalweg_server.core.observation import NO_DAY, Flavor
 from thalweg_server.core.service import Service
 from thalweg_server.telemetry.families import (
     CHAMPION,
     LEARNED,
     SCORES,
     TEXTS,
+    THROUGH,
     champion_row,
     families,
     losses,
     scores,
 )
+from thalweg_server.telemetry.fleet import DAY_SECONDS
 from thalweg_server.telemetry.lines import ModelText
 from thalweg_server.telemetry.text import header
 
@@ -144,8 +146,13 @@ class ModelSeries:
 
     def _render_models(self, models: Sequence[Model], flavor: Flavor) -> None:
         champions, learned = self._lines[CHAMPION], self._lines[LEARNED]
+        through = self._lines[THROUGH]
         texts = []
-        for model in models:  # 30,500 times: no call that can be avoided
+        roster = self._service.registry.roster
+        numbers = np.fromiter(map(attrgetter("number"), models), np.int64, len(models))
+        counts, days = roster.learned[numbers].tolist(), roster.through[numbers].tolist()
+        # 30,500 times: no call that can be avoided
+        for model, count, day in zip(models, counts, days, strict=True):
             name = model.name
             text = self._texts.get(name)
             # Candidates are compared by identity first, so this is cheap where nothing changed.
@@ -154,7 +161,8 @@ class ModelSeries:
             texts.append(text)
             if text.champion != model.order[:1]:
                 champions[name] = text.champion_lines(model.order[:1])
-            learned[name] = text.learned % model.learned
+            learned[name] = text.learned % count
+            through[name] = b"" if day == NO_DAY else text.through % (day * DAY_SECONDS)
         self._render_scores([model.name for model in models], texts, flavor)
 
     def _render_scores(

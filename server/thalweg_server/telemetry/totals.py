@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from thalweg_server.core.observation import Flavor
 from thalweg_server.core.service import Service
 
 
@@ -29,7 +28,6 @@ class Totals(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client's Collector."""
-        yield from self._candidates()
         rows = CounterMetricFamily(
             "thalweg_learn_rows",
             "Rows sent to learn, by what became of them.",
@@ -46,6 +44,15 @@ class Totals(Collector):
             "Predictions that wait for their true value.",
             value=self._service.ledger.pending,
         )
+        yield GaugeMetricFamily(
+            "thalweg_templates", "Templates held.", value=len(self._service.registry.templates)
+        )
+        if self._service.totals.learned_at is not None:
+            yield GaugeMetricFamily(
+                "thalweg_last_learned_timestamp_seconds",
+                "When the last row came that was learned.",
+                value=self._service.totals.learned_at,
+            )
         yield from self._workers()
         yield GaugeMetricFamily(
             "thalweg_model_series_truncated",
@@ -61,6 +68,11 @@ class Totals(Collector):
     def _workers(self) -> Iterator[Metric]:
         vitals = self._service.engine.vitals
         yield GaugeMetricFamily("thalweg_workers", "Model workers.", value=vitals.workers)
+        yield GaugeMetricFamily(
+            "thalweg_workers_resident_memory_bytes",
+            "Resident memory of all model workers.",
+            value=vitals.resident_bytes,
+        )
         yield CounterMetricFamily(
             "thalweg_workers_replaced",
             "Model workers that ended, or were ended, and were replaced.",
@@ -76,24 +88,3 @@ class Totals(Collector):
             "Candidates that were stopped too often, and are asked and taught no more.",
             value=vitals.quarantined,
         )
-
-    def _candidates(self) -> Iterator[Metric]:
-        label = ("candidate",)
-        errors = CounterMetricFamily(
-            "thalweg_absolute_error", "Sum of absolute errors over all models.", labels=label
-        )
-        scored = CounterMetricFamily(
-            "thalweg_scored_predictions", "Predictions that were scored.", labels=label
-        )
-        nonfinite = CounterMetricFamily(
-            "thalweg_nonfinite_predictions",
-            "Predictions that were NaN, infinite, too large or none, and were not scored.",
-            labels=label,
-        )
-        for name, totals in self._service.totals.candidates():
-            errors.add_metric((name,), totals.absolute_error)
-            scored.add_metric((name,), totals.scored)
-            nonfinite.add_metric((name,), totals.nonfinite)
-        if self._service.flavor in (None, Flavor.REGRESSION):  # classes have no absolute error
-            yield errors
-        yield from (scored, nonfinite)

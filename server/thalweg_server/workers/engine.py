@@ -169,6 +169,10 @@ class WorkerEngine:
         """See `Engine.placement`."""
         return self.name, "the river engine runs every estimator"
 
+    def census(self, slots: NDArray[np.int64]) -> Mapping[str, int]:
+        """See `Engine.census`."""
+        return {self.name: len(slots)}
+
     def meanwhile(self, function: Callable[[], None]) -> None:
         """See `Engine.meanwhile`."""
         self._house.meanwhile = function
@@ -198,6 +202,7 @@ class WorkerEngine:
             replaced=self._house.replaced,
             strikes=self._asking.strikes,
             quarantined=len(self._quarantined),
+            resident_bytes=self._house.resident_bytes,
         )
 
     def freeze(self, sink: Sink) -> None:

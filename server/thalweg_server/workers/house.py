@@ -41,6 +41,12 @@ class House:
         """How many there are."""
         return sum(host.alive for host in [*self._hosts.values(), *self._spares.values()])
 
+    @property
+    def resident_bytes(self) -> int:
+        """Memory that they take now."""
+        hosts = [*self._hosts.values(), *self._spares.values()]
+        return sum(host.memory_bytes for host in hosts if host.alive)
+
     def host(self, domain: str) -> Host:
         """The worker for a domain; raises WorkerFailed, Busy.
 

@@ -124,6 +124,11 @@ class CompiledEngine:
             return "river", "it is compiled once its first row tells its features"
         return "river", self._places.reasons[slot]
 
+    def census(self, slots: NDArray[np.int64]) -> Mapping[str, int]:
+        """See `Engine.census`."""
+        compiled = int(np.count_nonzero(self._places.fleets[slots] >= 0))
+        return {"compiled": compiled, "river": len(slots) - compiled}
+
     def state_bytes(self, slot: int) -> int:
         """See `Engine.state_bytes`."""
         fleet, row = self._places.of(slot)

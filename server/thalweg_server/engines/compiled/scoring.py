@@ -6,7 +6,17 @@ import inspect
 import logging
 
 from thalweg_server.core.ports import NotReady
-from thalweg_server.core.tally import RAISED, RECENT, UNLEARNED, UNSCORED, Tally, rank, tally
+from thalweg_server.core.tally import (
+    PAST,
+    PAST_MAX,
+    RAISED,
+    RECENT,
+    UNLEARNED,
+    UNSCORED,
+    Tally,
+    rank,
+    tally,
+)
 from thalweg_server.engines.compiled.cache import KernelCache
 from thalweg_server.engines.compiled.errors import Unlowerable
 from thalweg_server.engines.compiled.template import HEAD, function_text
@@ -16,6 +26,9 @@ _ARRAYS = {
     "Ints": "int64[::1]",
     "Bytes": "uint8[::1]",
     "Flags": "boolean[::1]",
+    "Rings": "float64[:, ::1]",
+    "SmallRings": "float32[:, ::1]",
+    "DayRings": "int32[:, ::1]",
 }
 _SCALARS = {"bool": "boolean", "float": "float64"}
 
@@ -38,15 +51,15 @@ def compiled_tally(kernels: KernelCache) -> Tally:
 
 def _source() -> str:
     kinds = _ARRAYS | _SCALARS
-    arguments = {
-        name: "float64[:, ::1]" if name == "recent" else kinds[str(each.annotation)]
-        for name, each in inspect.signature(tally).parameters.items()
-    }
-    signature = f'@njit("void({", ".join(arguments.values())})", nogil=True, cache=True)'
+    arguments = [
+        kinds[str(each.annotation)] for each in inspect.signature(tally).parameters.values()
+    ]
+    signature = f'@njit("void({", ".join(arguments)})", nogil=True, cache=True)'
     parts = (
         HEAD,
-        "Floats = Ints = Bytes = Flags = None",
+        f"{' = '.join(_ARRAYS)} = None",
         f"RAISED, UNLEARNED, UNSCORED, RECENT = {RAISED}, {UNLEARNED}, {UNSCORED}, {RECENT}",
+        f"PAST, PAST_MAX = {PAST}, {PAST_MAX!r}",
         function_text(rank),
         signature,
         inspect.getsource(tally),
