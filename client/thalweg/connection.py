@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import uuid
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from ipaddress import ip_address
@@ -23,6 +24,8 @@ RECONNECT_FIRST_MS, RECONNECT_MAX_MS = 100, 5_000
 """gRPC's own pace at reconnecting; its defaults, 1 s and 120 s, outlast any restart."""
 KEEPALIVE_TIMEOUT_MS = 10_000
 """A ping without an answer for so long means that the connection is dead."""
+REQUEST_ID = "x-request-id"
+"""The header of the id that the server logs a call under; it answers with it, too."""
 
 Token = str | Callable[[], str]
 """A bearer token, or a function that returns the current one for each call."""
@@ -103,16 +106,22 @@ class Connection:
             certificate_chain=Path(self._certificate).read_bytes() if self._certificate else None,
         )
 
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Return what goes with a call: the token of this moment."""
+    def metadata(self, request_id: str = "") -> tuple[tuple[str, str], ...]:
+        """Return what goes with a call: its id, if it has one, and the token of this moment."""
+        known = ((REQUEST_ID, request_id),) if request_id else ()
         if self._token is None:
-            return ()
+            return known
         token = self._token() if callable(self._token) else self._token
-        return (("authorization", f"Bearer {token}"),)
+        return (*known, ("authorization", f"Bearer {token}"))
 
     def seconds_for(self, timeout: float | None, least: float = 0.0) -> float:
         """Return the seconds a unary call has: the call's own, or else this client's."""
         return max(self.timeout, least) if timeout is None else timeout
+
+
+def new_request_id() -> str:
+    """Return an id for one call, the same for all of its attempts."""
+    return uuid.uuid4().hex
 
 
 def grpc_timeout(seconds: float | None) -> float | None:

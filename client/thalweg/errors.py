@@ -33,6 +33,7 @@ class ThalwegError(Exception):
         metadata: the reason's metadata, such as {"expected": "7"} of a SequenceGap.
         field_violations: the request's fields at fault.
         retry_after: seconds the server asks to wait before the call is repeated, or None.
+        request_id: what the server's log names the call by; "" for errors that the client found.
     """
 
     default_code: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
@@ -46,6 +47,7 @@ class ThalwegError(Exception):
         metadata: Mapping[str, str] | None = None,
         field_violations: tuple[FieldViolation, ...] = (),
         retry_after: float | None = None,
+        request_id: str = "",
     ) -> None:
         super().__init__(message)
         self.code = code or self.default_code
@@ -53,6 +55,7 @@ class ThalwegError(Exception):
         self.metadata = dict(metadata or {})
         self.field_violations = field_violations
         self.retry_after = retry_after
+        self.request_id = request_id
 
 
 class Cancelled(ThalwegError):

@@ -35,7 +35,6 @@ def bar(description: str, unit: str = "rows") -> Iterator[Report]:
     from rich.console import Console  # noqa: PLC0415 - rich costs more than the client itself
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         ProgressColumn,
         Task,
@@ -43,6 +42,11 @@ def bar(description: str, unit: str = "rows") -> Iterator[Report]:
         TimeRemainingColumn,
     )
     from rich.text import Text  # noqa: PLC0415
+
+    class Count(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            of = "" if task.total is None else f" of {task.total:,.0f}"
+            return Text(f"{task.completed:,.0f}{of}")
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
@@ -52,7 +56,7 @@ def bar(description: str, unit: str = "rows") -> Iterator[Report]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        Count(),
         Rate(),
         TimeRemainingColumn(),
     )

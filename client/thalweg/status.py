@@ -7,6 +7,7 @@ from typing import Protocol, cast
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
+from thalweg.connection import REQUEST_ID
 from thalweg.errors import FieldViolation, ThalwegError, class_of
 
 DOMAIN = "thalweg"
@@ -26,15 +27,17 @@ class RpcFailure(Protocol):
         """Return pairs of key and value, or None."""
 
 
-def from_rpc(failure: object) -> ThalwegError:
+def from_rpc(failure: object, request_id: str = "") -> ThalwegError:
     """Return the typed error for a failed call.
 
     Args:
         failure: a `grpc.RpcError`, of the blocking or the asyncio kind.
+        request_id: what went with the call; where the server answered with another, that counts.
     """
     rpc = cast(RpcFailure, failure)
     code = rpc.code() or grpc.StatusCode.UNKNOWN
-    status = _status(rpc.trailing_metadata())
+    trailers = dict(cast("tuple[tuple[str, str | bytes], ...]", rpc.trailing_metadata() or ()))
+    status = _status(trailers.get(_DETAILS_KEY))
     reason, metadata, retry_after = "", dict[str, str](), None
     violations: list[FieldViolation] = []
     info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
@@ -56,15 +59,13 @@ def from_rpc(failure: object) -> ThalwegError:
         metadata=metadata,
         field_violations=tuple(violations),
         retry_after=retry_after,
+        request_id=str(trailers.get(REQUEST_ID, request_id)),
     )
 
 
-def _status(trailing_metadata: object) -> status_pb2.Status:
+def _status(details: str | bytes | None) -> status_pb2.Status:
     """Return the google.rpc.Status of the trailers, empty where there is none that parses."""
-    for key, value in cast("tuple[tuple[str, bytes], ...]", trailing_metadata or ()):
-        if key == _DETAILS_KEY:
-            try:
-                return status_pb2.Status.FromString(value)
-            except ValueError:
-                break
-    return status_pb2.Status()
+    try:
+        return status_pb2.Status.FromString(cast(bytes, details or b""))
+    except ValueError:
+        return status_pb2.Status()

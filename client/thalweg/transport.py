@@ -13,7 +13,7 @@ from tenacity import Retrying
 
 from thalweg.batches import Item
 from thalweg.calls import Call
-from thalweg.connection import Connection, grpc_timeout
+from thalweg.connection import Connection, grpc_timeout, new_request_id
 from thalweg.errors import DeadlineExceeded
 from thalweg.pump import Pump, items_of
 from thalweg.results import Ack
@@ -59,14 +59,15 @@ class Transport:
         """Run a unary call to its result."""
         seconds = self.connection.seconds_for(timeout, call.least_seconds)
         deadline = time.monotonic() + seconds
-        method = getattr(self._stub, call.rpc)
+        method, request_id = getattr(self._stub, call.rpc), new_request_id()
 
         def attempt() -> R:
             left = grpc_timeout(deadline - time.monotonic())
             try:
-                answer = method(call.request, timeout=left, metadata=self.connection.metadata())
+                metadata = self.connection.metadata(request_id)
+                answer = method(call.request, timeout=left, metadata=metadata)
             except grpc.RpcError as failure:
-                raise from_rpc(failure) from None
+                raise from_rpc(failure, request_id) from None
             return call.read(answer)
 
         return self._retrying(call, seconds)(attempt)
@@ -75,18 +76,19 @@ class Transport:
         """Run a server-streaming call; it is repeated only before its first message."""
         seconds = math.inf if timeout is None else timeout
         deadline = time.monotonic() + seconds
-        method = getattr(self._stub, call.rpc)
+        method, request_id = getattr(self._stub, call.rpc), new_request_id()
 
         def attempt() -> tuple[Any, Any]:
             left = grpc_timeout(deadline - time.monotonic())
-            answer = method(call.request, timeout=left, metadata=self.connection.metadata())
-            return answer, _next(answer)
+            metadata = self.connection.metadata(request_id)
+            answer = method(call.request, timeout=left, metadata=metadata)
+            return answer, _next(answer, request_id)
 
         answer, message = self._retrying(call, seconds)(attempt)
         try:
             while message is not None:
                 yield call.read(message)
-                message = _next(answer)
+                message = _next(answer, request_id)
         finally:
             answer.cancel()
 
@@ -99,7 +101,8 @@ class Transport:
         return pump.run()
 
     def _open_learn(self, requests: Iterator[Any]) -> Any:
-        return self._stub.StreamLearn(requests, metadata=self.connection.metadata())
+        metadata = self.connection.metadata(new_request_id())
+        return self._stub.StreamLearn(requests, metadata=metadata)
 
     def _retrying(self, call: Call[Any], seconds: float) -> Retrying:
         policy = self.connection.retry
@@ -114,9 +117,9 @@ def open_channel(connection: Connection) -> grpc.Channel:
     return grpc.secure_channel(connection.target, credentials, options)
 
 
-def _next(answer: Iterator[Any]) -> Any:
+def _next(answer: Iterator[Any], request_id: str) -> Any:
     """Return the next message, None at the end."""
     try:
         return next(answer, None)
     except grpc.RpcError as failure:
-        raise from_rpc(failure) from None
+        raise from_rpc(failure, request_id) from None

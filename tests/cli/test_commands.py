@@ -45,6 +45,18 @@ def test_predict_prints_the_value_or_the_whole_answer(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("milk")
+def test_a_forecast_is_a_table_of_days(run: Run) -> None:
+    """What the first day brings stands above it; so do all candidates, the champion starred."""
+    run("upload", "milk", "thalweg.m5:lm", "--candidate", "lm", "--context", "date")
+    asked = ("predict", "milk", "--date", "2016-05-23", "--horizon", "2")
+    said, *days = run(*asked).stdout.splitlines()
+    assert said.startswith("2.000 by default")
+    assert [line.split() for line in days[1:]] == [["2016-05-23", "2.000"], ["2016-05-24", "2.000"]]
+    candidates = run(*asked, "--all-candidates").stdout.splitlines()[2:4]
+    assert [line.split()[0] for line in candidates] == ["default*", "lm"]
+
+
+@pytest.mark.usefixtures("milk")
 def test_a_late_label_is_learned_by_its_prediction_id_once(run: Run) -> None:
     """Predict keeps the answer; learn scores it, and says so when it comes again."""
     assert run("predict", "milk", "--date", "2016-05-23", "--prediction-id", "p").exit_code == 0
@@ -64,20 +76,6 @@ def test_targets_and_features_are_read_as_json(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("milk")
-def test_models_are_listed_as_a_table_or_an_object_per_line(run: Run) -> None:
-    """Sorted, limited, filtered; control characters of names stay on their line."""
-    run("upload", "a\nb", "thalweg.m5:lm", "--candidate", "lm")
-    table = run("models", "--order-by", "name desc").stdout.splitlines()
-    assert [line.split()[0] for line in table] == ["model", "milk", "a\\nb"]
-    limited = run("models", "--limit", "1")
-    assert len(limited.stdout.splitlines()) == 2
-    assert "--limit 0" in limited.stderr
-    rows = [json.loads(line) for line in run("models", "--json").stdout.splitlines()]
-    assert [row["model"] for row in rows] == ["a\nb", "milk"]
-    assert parsed(run("models", "--glob", "m*", "--json"))["learned_through"] == "2016-05-22"
-
-
-@pytest.mark.usefixtures("milk")
 def test_what_is_downloaded_can_be_uploaded(run: Run, tmp_path: Path) -> None:
     """A file of dill bytes carries what was learned to another model."""
     file = tmp_path / "milk.dill"
@@ -91,6 +89,8 @@ def test_what_is_downloaded_can_be_uploaded(run: Run, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("milk")
 def test_delete_removes_what_it_says(run: Run) -> None:
     """A second delete finds nothing."""
+    run("upload", "milk", "thalweg.m5:lm", "--candidate", "lm", "--context", "date")
+    assert parsed(run("delete", "milk", "--candidate", "lm", "--json"))["candidate"] == "lm"
     assert run("delete", "milk").stdout == "deleted milk\n"
     result = run("delete", "milk")
     assert result.exit_code == 1

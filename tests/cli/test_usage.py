@@ -20,14 +20,19 @@ LEAVES = sorted(
     [[name] for name in COMMANDS if name not in GROUPS]
     + [[name, each] for name, group in GROUPS.items() for each in group.commands]
 )
-HEAVY = ("grpc", "numpy", "river", "rich", "pyarrow", "google.protobuf", "dill")
+HEAVY = (
+    *("grpc", "numpy", "river", "rich", "pyarrow", "google.protobuf", "dill"),
+    *("matplotlib", "plotille", "sqlalchemy"),
+)
+CODES = {0: ["--version"], 1: ["init", "--server", "127.0.0.1:1", "--timeout", "1"], 2: ["frob"]}
 
 
 def test_the_commands_are_those_of_the_contract() -> None:
     """In the order of a day's work; `health` is for health checks of containers."""
     first = "serve demo health init warmup upload download"
-    then = "delete predict learn stream models watch token verify backup restore"
-    assert list(cli.commands) == [*first.split(), *then.split()]
+    then = "delete predict plot learn stream sync models watch token"
+    last = "verify backup restore completion"
+    assert list(cli.commands) == [*first.split(), *then.split(), *last.split()]
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -60,9 +65,41 @@ def test_every_option_is_a_variable_that_help_shows(path: list[str]) -> None:
             assert f"env var: {variable}" in shown
 
 
-@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+@pytest.mark.parametrize("path", [[], *([name] for name in GROUPS), *LEAVES], ids=" ".join)
+def test_help_fits_80_columns(path: list[str]) -> None:
+    """Paragraphs are wrapped, tables too; a command's summary is whole."""
+    text = CliRunner().invoke(cli, [*path, "--help"], terminal_width=80).stdout
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+    assert "..." not in text.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("path", [each for each in LEAVES if "token" not in each], ids=" ".join)
+def test_help_tells_own_options_from_those_that_reach_the_server(path: list[str]) -> None:
+    """What is the same for every command comes last, under its own heading."""
+    text = CliRunner().invoke(cli, [*path, "--help"]).stdout
+    own, heading, reaching = text.partition("How to reach the server:\n")
+    assert ("--server HOST:PORT" in text) == bool(heading)
+    assert "--server HOST:PORT" not in own
+    assert "--json" not in reaching
+
+
+@pytest.mark.parametrize("code", [*CODES, 130])
+def test_exit_codes_are_documented(code: int) -> None:
+    """`thalweg --help` names every code that a command ends with."""
+    text = CliRunner().invoke(cli, ["--help"]).stdout
+    assert re.search(rf"^ +{code} ", text.partition("Exit codes:")[2], re.MULTILINE)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_exit_codes_are_those_documented(code: int) -> None:
+    """A script sees what became of its command; Ctrl-C has tests of its own."""
+    command = [sys.executable, "-m", "thalweg.cli", *CODES[code]]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == code
+
+
+@pytest.mark.parametrize("path", [each for each in LEAVES if each != ["completion"]], ids=" ".join)
 def test_every_command_that_prints_can_print_for_machines(path: list[str]) -> None:
-    """`--json` is everywhere."""
+    """`--json` is everywhere but where a shell is what reads."""
     assert "--json" in CliRunner().invoke(cli, [*path, "--help"]).stdout
 
 
@@ -88,7 +125,17 @@ def test_version() -> None:
         (["learn", "milk", "null"], "null is no target"),
         (["upload", "milk", "x", "--context", "price"], "'price' is neither id nor date"),
         (["models", "--order-by", "size"], "'size' is not one of"),
+        (["models", "--worst", "0"], "0 is not in the range"),
+        (["models", "--worst", "3", "--limit", "4"], "--worst and --limit do not go together"),
+        (["models", "--worst", "3", "--order-by", "mae"], "--worst and --order-by do not go"),
+        (["models", "--watch", "--limit", "0"], "--watch lists 1 to 1,000 models"),
+        (["models", "--watch", "--worst", "1001"], "--watch lists 1 to 1,000 models"),
+        (["download", "milk", "-", "--json"], "--json and FILE - do not go together"),
+        (["plot", "milk", "--horizon", "1"], "1 is not in the range"),
+        (["plot", "milk", "--sales", "nowhere.csv"], "'nowhere.csv' does not exist"),
+        (["completion", "tcsh"], "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
         (["init", "--timeout", "0"], "0.0 is not in the range"),
+        (["init", "--reset"], "--reset needs --flavor"),
         (["stream", "nowhere.csv"], "'nowhere.csv' does not exist"),
         (["warmup", "-", "--estimator", "knn"], "'knn' is not NAME=SOURCE"),
         (["warmup", "-", "--keep-all"], "--keep-all is for --mode local"),

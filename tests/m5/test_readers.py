@@ -181,7 +181,8 @@ def test_a_calendar_with_one_date_for_two_days_is_refused(tmp_path: Path) -> Non
         ("sales.csv", b"", "cannot be read as a table"),
         ("sales.parquet", b"not parquet", "cannot be read as a table"),
         ("sales.csv", b"id,d_1,d_1\na,1,2\n", "a column name is there twice"),
-        ("sales.csv", b"id,d_1\na,1,2\n", "cannot be read as a table"),
+        ("sales.csv", b"id,d_1\na,1\na,1,2\n", "cannot be read as a table.*Row #3"),
+        ("sales.csv", b"id,d_1\na,1\na,x\n", "cannot be read as a table.*Row #3"),
     ],
 )
 def test_what_is_no_table_is_refused(

@@ -14,7 +14,7 @@ from tenacity import AsyncRetrying
 from thalweg.aio.pump import Pump
 from thalweg.batches import Item
 from thalweg.calls import Call
-from thalweg.connection import Connection, grpc_timeout
+from thalweg.connection import Connection, grpc_timeout, new_request_id
 from thalweg.errors import DeadlineExceeded
 from thalweg.pump import items_of
 from thalweg.results import Ack
@@ -62,15 +62,15 @@ class Transport:
         """Run a unary call to its result."""
         seconds = self.connection.seconds_for(timeout, call.least_seconds)
         deadline = time.monotonic() + seconds
-        method = getattr(self._opened()[1], call.rpc)
+        method, request_id = getattr(self._opened()[1], call.rpc), new_request_id()
 
         async def attempt() -> R:
             left = grpc_timeout(deadline - time.monotonic())
-            metadata = self.connection.metadata()
+            metadata = self.connection.metadata(request_id)
             try:
                 answer = await method(call.request, timeout=left, metadata=metadata)
             except grpc.RpcError as failure:
-                raise from_rpc(failure) from None
+                raise from_rpc(failure, request_id) from None
             return call.read(answer)
 
         return await self._retrying(call, seconds)(attempt)
@@ -79,12 +79,13 @@ class Transport:
         """Run a server-streaming call; it is repeated only before its first message."""
         seconds = math.inf if timeout is None else timeout
         deadline = time.monotonic() + seconds
-        method = getattr(self._opened()[1], call.rpc)
+        method, request_id = getattr(self._opened()[1], call.rpc), new_request_id()
 
         async def attempt() -> tuple[Any, Any]:
             left = grpc_timeout(deadline - time.monotonic())
-            answer = method(call.request, timeout=left, metadata=self.connection.metadata())
-            return answer, await _next(answer)
+            metadata = self.connection.metadata(request_id)
+            answer = method(call.request, timeout=left, metadata=metadata)
+            return answer, await _next(answer, request_id)
 
         answer: Any
         message: Any
@@ -92,7 +93,7 @@ class Transport:
         try:
             while message is not None:
                 yield call.read(message)
-                message = await _next(answer)
+                message = await _next(answer, request_id)
         finally:
             answer.cancel()
 
@@ -104,7 +105,7 @@ class Transport:
         return Pump(Session(settings), items, self._open_learn).run()
 
     def _open_learn(self) -> Any:
-        return self._opened()[1].StreamLearn(metadata=self.connection.metadata())
+        return self._opened()[1].StreamLearn(metadata=self.connection.metadata(new_request_id()))
 
     def _retrying(self, call: Call[Any], seconds: float) -> AsyncRetrying:
         settings = controller_settings(
@@ -120,12 +121,12 @@ def _open_channel(connection: Connection) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(connection.target, credentials, options)
 
 
-async def _next(answer: Any) -> Any:
+async def _next(answer: Any, request_id: str) -> Any:
     """Return the next message, None at the end."""
     try:
         message = await answer.read()
     except grpc.RpcError as failure:
-        raise from_rpc(failure) from None
+        raise from_rpc(failure, request_id) from None
     except BaseException:
         answer.cancel()
         raise

@@ -12,13 +12,17 @@ from typing import NoReturn
 import click
 
 from thalweg.cli.ask import learn, predict
+from thalweg.cli.completion import completion
 from thalweg.cli.data import backup, restore, verify
 from thalweg.cli.demo import demo
 from thalweg.cli.group import Group, print_version
 from thalweg.cli.health import health
-from thalweg.cli.models import delete, download, init, models, upload
+from thalweg.cli.lifecycle import delete, download, init, upload
+from thalweg.cli.models import models
+from thalweg.cli.plot import plot
 from thalweg.cli.serve import serve
 from thalweg.cli.stream import stream
+from thalweg.cli.sync import sync
 from thalweg.cli.token import token
 from thalweg.cli.warmup import warmup
 from thalweg.cli.watch import watch
@@ -35,18 +39,29 @@ COMMANDS = (
     download,
     delete,
     predict,
+    plot,
     learn,
     stream,
+    sync,
     models,
     watch,
     token,
     verify,
     backup,
     restore,
+    completion,
 )
 
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    failed, also where only some rows were refused; stderr says why
+  2    wrong usage
+  130  ended by Ctrl-C
+"""
 
-@click.group(cls=Group)
+
+@click.group(cls=Group, epilog=EXIT_CODES)
 @click.option(
     "--version",
     is_flag=True,
@@ -58,7 +73,8 @@ COMMANDS = (
 def cli() -> None:
     """Online learning over gRPC: one River model per item, tens of thousands of them.
 
-    Every option is also an environment variable: --server is THALWEG_SERVER, and so on.
+    Every option is also an environment variable: --server is THALWEG_SERVER, and so on. Results
+    are on stdout, with --json for machines; progress and complaints are on stderr.
     """
 
 

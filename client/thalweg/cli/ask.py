@@ -8,35 +8,29 @@ from typing import TYPE_CHECKING
 import click
 
 from thalweg.cli import output
+from thalweg.cli.completion import model_argument
 from thalweg.cli.connection import client_command
 from thalweg.cli.group import Failure
-from thalweg.cli.values import day_option, features, scalar
+from thalweg.cli.values import day_option, feature_option, features, scalar
 
 if TYPE_CHECKING:
     from thalweg import Client
     from thalweg.results import Learned, Predicted, Prediction
 
 _DATE = day_option("--date", help="The day it is about.")
-_FEATURE = click.option(
-    "--feature",
-    "pairs",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help='A feature; as often as needed. VALUE as in JSON (1.5, true, null, "1"), or else a text.',
-)
 _TEXT = click.option("--text", help="The text of a text model, instead of features.")
 
 
 @client_command()
-@click.argument("model")
+@model_argument
 @_DATE
-@_FEATURE
+@feature_option
 @_TEXT
 @click.option("--prediction-id", default="", help="Keep the answers, for a later learn.")
 @click.option("--candidate", default="", help="Ask this one instead of the champion.")
 @click.option("--all-candidates", is_flag=True, help="Show what every candidate answers.")
 @click.option(
-    "--horizon", type=click.IntRange(0, 366), default=0, help="Days to forecast from --date."
+    "--horizon", type=click.IntRange(0, 366), default=0, help="Forecast so many days, from --date."
 )
 @output.json_option
 def predict(  # noqa: PLR0913 - one parameter per option
@@ -52,7 +46,10 @@ def predict(  # noqa: PLR0913 - one parameter per option
     horizon: int,
     as_json: bool,
 ) -> None:
-    """Predict with a MODEL; changes nothing."""
+    """Predict with a MODEL; changes nothing.
+
+    * marks the champion, which answers where no candidate is named.
+    """
     answer = client.predict(
         model,
         features(pairs),
@@ -72,10 +69,10 @@ def predict(  # noqa: PLR0913 - one parameter per option
 
 
 @client_command(context_settings={"ignore_unknown_options": True})
-@click.argument("model")
+@model_argument
 @click.argument("target")
 @_DATE
-@_FEATURE
+@feature_option
 @_TEXT
 @click.option("--prediction-id", default="", help="Score what was predicted under this id.")
 @click.option("--request-id", default="", help="Your name for this observation: learned once.")
@@ -94,7 +91,8 @@ def learn(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Let a MODEL learn that TARGET happened.
 
-    TARGET is read as in JSON (3, 2.5, true, "1"), or else as a text.
+    TARGET is read as in JSON (3, 2.5, true, "1"), or else as a text. Prints what each candidate
+    had predicted; * marks the champion.
     """
     value = scalar(target)
     if value is None:
@@ -124,13 +122,12 @@ def _print_predicted(answer: Predicted) -> None:
     if answer.candidates:
         rows = [
             (
-                output.visible(one.candidate),
+                output.candidate_cell(one),
                 _said(one.prediction) if one.prediction else one.error or "-",
-                "champion" if one.champion else "",
             )
             for one in answer.candidates
         ]
-        output.print_table(("candidate", "answer", ""), rows)
+        output.print_table(("candidate", "answer"), rows)
     if answer.forecast:
         days = [(str(point.date), output.number(point.mean)) for point in answer.forecast]
         output.print_table(("date", "mean"), days)
@@ -147,7 +144,7 @@ def _print_learned(answer: Learned) -> None:
     for score in answer.scores:
         one = predicted.get(score.candidate)
         said = _said(one.prediction) if one and one.prediction else "-"
-        rows.append((output.visible(score.candidate), said, *output.score_cells(score)))
+        rows.append((output.candidate_cell(score), said, *output.score_cells(score)))
     output.print_table(("candidate", "had predicted", *output.SCORE_HEADINGS), rows)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from thalweg.cli.group import Command, Failure, one_line
+
+if TYPE_CHECKING:
+    from thalweg import Client
 
 DEFAULT_SERVER = "127.0.0.1:50051"
 
@@ -49,21 +52,21 @@ def client_command(*args: Any, **kwargs: Any) -> Callable[[Callable[..., None]],
     def decorate(function: Callable[..., None]) -> click.Command:
         @functools.wraps(function)
         def run(**options: Any) -> None:
-            target = options.pop("server")
             settings = {name: options.pop(name) for name in _SETTINGS}
-            _run(function, target, settings, options)
+            _run(function, settings, options)
 
         # click lists the options last declared first; own ones are to lead in --help.
         own = run.__dict__.pop("__click_params__", [])
         for option in reversed(_OPTIONS):
             option(run)
         run.__dict__["__click_params__"] += own
-        return click.command(*args, cls=Command, **kwargs)(run)
+        return click.command(*args, cls=_ClientCommand, **kwargs)(run)
 
     return decorate
 
 
 _SETTINGS = (
+    "server",
     "timeout",
     "tls",
     "ca",
@@ -84,14 +87,32 @@ def _token(token: str | None, file: str | None) -> str | Callable[[], str] | Non
     return lambda: path.read_text(encoding="utf-8").strip()
 
 
-def _run(
-    function: Callable[..., None], target: str, settings: dict[str, Any], options: dict[str, Any]
-) -> None:
-    """Run a command's function with a client; say which server it was that failed."""
-    from thalweg import Client, errors  # noqa: PLC0415 - gRPC takes longer to load than --help
+class _ClientCommand(Command):
+    """A command whose help tells its own options from those that say how to reach a server."""
 
-    client = Client(
-        target,
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write both kinds, each under its heading."""
+        own: list[tuple[str, str]] = []
+        reaching: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                (reaching if parameter.name in _SETTINGS else own).append(record)
+        for heading, records in (("Options", own), ("How to reach the server", reaching)):
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def opened(settings: Mapping[str, Any]) -> Client:
+    """Return a client of the server that a command's options name; the caller closes it.
+
+    Args:
+        settings: the options, by the names of their parameters; others may be among them.
+    """
+    from thalweg import Client  # noqa: PLC0415 - gRPC takes longer to load than --help
+
+    return Client(
+        settings["server"],
         timeout=settings["timeout"],
         tls=settings["ca"] or settings["tls"],
         certificate=settings["cert"],
@@ -100,10 +121,17 @@ def _run(
         token=_token(settings["token"], settings["token_file"]),
         allow_insecure_token=settings["allow_insecure_token"],
     )
-    with client:
+
+
+def _run(function: Callable[..., None], settings: dict[str, Any], options: dict[str, Any]) -> None:
+    """Run a command's function with a client; say which server it was that failed."""
+    from thalweg import errors  # noqa: PLC0415
+
+    with opened(settings) as client:
         try:
             function(client, **options)
         except (errors.Unavailable, errors.DeadlineExceeded) as error:
             if error.reason:
                 raise
-            raise Failure(f"no answer from {target} (--server): {one_line(str(error))}") from error
+            asked = f"no answer from {client.target} (--server)"
+            raise Failure(f"{asked}: {one_line(str(error))}") from error

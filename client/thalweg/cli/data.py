@@ -54,7 +54,7 @@ def verify(data_dir: Path, as_json: bool) -> None:
 @click.argument("dest", type=_PATH)
 @output.json_option
 def backup(data_dir: Path, dest: Path, as_json: bool) -> None:
-    """Copy DATA_DIR to DEST while its server runs, or when none does.
+    """Copy DATA_DIR to DEST, also while its server runs.
 
     DEST is the log as it is at one moment, with everything acknowledged before, and the
     snapshots that it needs. It is read back before it is called a backup, and until then has

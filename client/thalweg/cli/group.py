@@ -49,8 +49,6 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what fails in ways that users meet becomes a `Failure`."""
-        # gRPC's own log lines would stand beside the one line of an error.
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -69,6 +67,8 @@ class Group(click.Group):
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
         """Run the command line and exit: 0, 1 (failed), 2 (wrong usage) or 130 (Ctrl-C)."""
+        # gRPC's own log lines would stand beside the one line of an error, or among completions.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         extra.pop("standalone_mode", None)
         try:
             code = super().main(args, prog_name, standalone_mode=False, **extra)
@@ -97,7 +97,11 @@ def explained(error: Exception) -> str | None:
     errors = sys.modules.get("thalweg.errors")
     if errors is not None and isinstance(error, errors.ThalwegError):
         reason = error.reason.removeprefix(errors.REASON_PREFIX)
-        return f"{error} ({reason})" if reason else str(error)
+        if reason:
+            return f"{error} ({reason})"
+        if error.request_id and isinstance(error, errors.Unknown | errors.Internal):
+            return f"{error} (the server's log names it by {error.request_id})"
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, ValueError | ImportError | OSError):

@@ -7,16 +7,17 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
-    from thalweg.results import Score
+    from thalweg.results import CandidatePrediction, Score
 
-SCORE_HEADINGS = ("quality", "recent", "scored", "champion")
+SCORE_HEADINGS = ("quality", "recent", "scored")
 
 WIDTH_WHERE_NOBODY_LOOKS = 1000
 """Columns of a table that goes into a pipe or a file: names are cut short for screens only."""
@@ -24,9 +25,14 @@ WIDTH_WHERE_NOBODY_LOOKS = 1000
 json_option = click.option("--json", "as_json", is_flag=True, help="Print for machines.")
 
 
-def print_json(value: Any) -> None:
-    """Print a value as one line of JSON; dataclasses as objects, days as text, NaN as null."""
-    click.echo(json.dumps(_plain(value), ensure_ascii=False, default=str))
+def print_json(value: Any, file: IO[str] | None = None) -> None:
+    """Print a value as one line of JSON; dataclasses as objects, days as text, NaN as null.
+
+    Args:
+        value: what to print.
+        file: where to; None = stdout.
+    """
+    click.echo(json.dumps(_plain(value), ensure_ascii=False, default=str), file=file)
 
 
 def _plain(value: Any) -> Any:
@@ -43,7 +49,12 @@ def _plain(value: Any) -> Any:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, names: int = 1) -> None:
-    """Print a table.
+    """Print a table; its arguments are those of `table`."""
+    console().print(table(headings, rows, names=names))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, names: int = 1) -> Table:
+    """Return a table; on a narrow screen names are cut short, figures never.
 
     Args:
         headings: one per column.
@@ -53,13 +64,15 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, names
     from rich.table import Table  # noqa: PLC0415 - only who prints tables loads rich
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for position, heading in enumerate(headings):
-        justify = "left" if position < names else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings[:names]:
+        # Rich narrows columns that may wrap before others; the cells are cut instead.
+        made.add_column(heading, min_width=len(heading))
+    for heading in headings[names:]:
+        made.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+        made.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
+    return made
 
 
 def console() -> Console:
@@ -87,10 +100,15 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.{digits}f}"
 
 
-def score_cells(score: Score) -> tuple[str, str, str, str]:
+def candidate_cell(one: Score | CandidatePrediction) -> str:
+    """Return a candidate's name, with a star if it is the champion."""
+    return visible(one.candidate) + "*" * one.champion
+
+
+def score_cells(score: Score) -> tuple[str, str, str]:
     """Return what there is to say of a score, under SCORE_HEADINGS."""
     recent = "" if score.mae_recent is None else number(score.mae_recent)
-    return quality(score), recent, f"{score.count:,}", "yes" if score.champion else ""
+    return quality(score), recent, f"{score.count:,}"
 
 
 def quality(score: Score) -> str:

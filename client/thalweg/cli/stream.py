@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -13,6 +12,7 @@ from thalweg.cli.connection import client_command
 
 if TYPE_CHECKING:
     from thalweg import Client
+    from thalweg.progress import Report
 
 
 @client_command()
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 @sources.first_option
 @sources.last_option
 @streaming.stream_id_option
-@streaming.skip_option
+@click.option(
+    "--skip-learned-dates/--no-skip-learned-dates",
+    default=None,
+    help="Skip days up to the last one that a model has learned.  [default: for a file]",
+)
+@streaming.errors_option
 @streaming.batch_rows_option
 @output.json_option
 def stream(  # noqa: PLR0913 - one parameter per option
@@ -34,7 +39,8 @@ def stream(  # noqa: PLR0913 - one parameter per option
     first: date | None,
     last: date | None,
     stream_id: str | None,
-    skip_learned_dates: bool,
+    skip_learned_dates: bool | None,
+    errors: IO[str] | None,
     batch_rows: int | None,
     as_json: bool,
 ) -> None:
@@ -42,31 +48,26 @@ def stream(  # noqa: PLR0913 - one parameter per option
 
     They are learned in order of their days. SALES is a csv or parquet file, wide as the M5 files
     (id, d_1, d_2, …) or long (id, date, y); - is long csv on stdin, learned as it arrives.
+
+    A file may be streamed again, after Ctrl-C or with days added: what was learned is skipped.
+    Feed stdin again under the same --stream-id and --batch-rows, or with --skip-learned-dates.
     """
+    is_file = sales != sources.STDIN
+    if not stream_id:  # under an id the batches have to be those of the run before
+        batch_rows = streaming.listed_batch_rows(batch_rows, errors)
     selection = sources.Selection(calendar=calendar, glob=glob, first=first, last=last)
     observations = sources.read(sales, selection, batch_rows)
-    acks = client.stream_learn(
-        observations.items,
-        stream_id=stream_id,
-        skip_learned_dates=skip_learned_dates,
-        batch_rows=batch_rows,
-    )
-    totals = streaming.Totals()
-    with streaming.progress("learning") as report:
-        for _ in totals.follow(acks, report, observations.rows):
+    counted = streaming.account(observations.place, errors)
+
+    def work(report: Report) -> None:
+        acks = client.stream_learn(
+            counted.sending(observations.entries),
+            stream_id=stream_id,
+            skip_learned_dates=is_file if skip_learned_dates is None else skip_learned_dates,
+            batch_rows=batch_rows,
+        )
+        for _ in counted.follow(acks, report, observations.rows):
             pass
-    _print(totals, as_json)
-    streaming.fail_if_refused(totals.rows, totals.error_count, totals.errors)
 
-
-def _print(totals: streaming.Totals, as_json: bool) -> None:
-    if as_json:
-        figures = dataclasses.asdict(totals) | {"rows_per_second": totals.rows_per_second}
-        del figures["started"]
-        output.print_json(figures)
-        return
-    click.echo(
-        f"{totals.rows:,} rows in {totals.seconds:.1f} s ({totals.rows_per_second:,.0f} rows/s): "
-        f"{totals.learned:,} learned, {totals.duplicates:,} duplicates, "
-        f"{totals.error_count:,} not learned"
-    )
+    again = "the same command goes on from here" if is_file else ""
+    streaming.learn(work, counted, errors=errors, as_json=as_json, again=again)

@@ -1,26 +1,22 @@
-"""What the commands that stream have in common: options, totals, a bar, what was refused."""
+"""What the commands that stream have in common: options, a bar, totals, what was refused."""
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from thalweg.cli import output
 from thalweg.cli.group import Failure
 from thalweg.cli.output import visible
 
 if TYPE_CHECKING:
+    from thalweg.account import Account, Refused
     from thalweg.progress import Report
-    from thalweg.results import Ack, RowError
-
-ERRORS_KEPT = 100
-"""As many as one ack carries: enough to see what is wrong."""
+    from thalweg.results import RowError
 
 glob_option = click.option("--glob", default="*", help="Only items that match; * is any text.")
 stream_id_option = click.option("--stream-id", help="Name this sequence, to go on with it later.")
@@ -28,42 +24,12 @@ skip_option = click.option(
     "--skip-learned-dates", is_flag=True, help="Skip days that a model has learned."
 )
 batch_rows_option = click.option("--batch-rows", type=click.IntRange(1), help="Rows per batch.")
-
-
-@dataclass(slots=True)
-class Totals:
-    """What has become of a stream so far."""
-
-    started: float = field(default_factory=time.perf_counter)
-    seconds: float = 0.0
-    rows: int = 0
-    learned: int = 0
-    duplicates: int = 0
-    error_count: int = 0
-    errors: list[RowError] = field(default_factory=list)
-
-    def add(self, ack: Ack) -> None:
-        """Take note of a batch; its errors are counted from the start of the stream."""
-        for error in ack.errors[: ERRORS_KEPT - len(self.errors)]:
-            self.errors.append(dataclasses.replace(error, row=self.rows + error.row))
-        self.rows += ack.rows
-        self.learned += ack.learned
-        self.duplicates += ack.duplicates
-        self.error_count += ack.error_count
-        self.seconds = time.perf_counter() - self.started
-
-    @property
-    def rows_per_second(self) -> float:
-        """Rows acked per second, 0 before the first."""
-        return self.rows / self.seconds if self.seconds else 0.0
-
-    def follow(self, acks: Iterable[Ack], report: Report, total: int | None) -> Iterator[Ack]:
-        """Yield the acks, counted and reported."""
-        report(0, total)
-        for ack in acks:
-            self.add(ack)
-            report(self.rows, total)
-            yield ack
+errors_option = click.option(
+    "--errors",
+    type=click.File("a", encoding="utf-8", lazy=False),
+    metavar="FILE",
+    help="Append every refused row to FILE as it comes, as a line of JSON.",
+)
 
 
 @contextmanager
@@ -75,19 +41,106 @@ def progress(description: str) -> Iterator[Report]:
         yield report
 
 
-def fail_if_refused(rows: int, error_count: int, errors: Iterable[RowError]) -> None:
-    """Raise Failure if the server refused rows, with the first of them.
+def listed_batch_rows(batch_rows: int | None, errors: IO[str] | None) -> int | None:
+    """Return the rows per batch: few enough, where errors are listed, to have all of them named."""
+    from thalweg.account import LISTED_MAX  # noqa: PLC0415
+
+    return LISTED_MAX if batch_rows is None and errors is not None else batch_rows
+
+
+def account(place: str, errors: IO[str] | None) -> Account:
+    """Return an account that writes refused rows to a file.
+
+    Args:
+        place: what the source counts, "line" or "row".
+        errors: the file; None = they are only counted.
+    """
+    from thalweg.account import Account  # noqa: PLC0415
+
+    if errors is None:
+        return Account(place)
+    return Account(place, lambda refused: output.print_json(refused, errors))
+
+
+def learn(
+    work: Callable[[Report], object],
+    counted: Account,
+    *,
+    errors: IO[str] | None,
+    as_json: bool,
+    again: str = "",
+) -> None:
+    """Do what learns rows, and print what became of them: where it ends early, too.
+
+    Args:
+        work: does it; gets the function that moves the bar.
+        counted: counts the rows meanwhile.
+        errors: where refused rows are listed.
+        as_json: print for machines.
+        again: what to do after Ctrl-C, in one line.
+
+    Raises:
+        Failure: some were refused.
+    """
+    try:
+        with progress("learning") as report:
+            work(report)
+    except BaseException as ended:
+        if counted.rows:
+            print_totals(counted, as_json)
+        if again and isinstance(ended, KeyboardInterrupt):
+            click.echo(f"thalweg: {again}", err=True)
+        raise
+    print_totals(counted, as_json)
+    fail_if_refused(counted.rows, counted.error_count, counted.errors, errors)
+
+
+def print_totals(counted: Account, as_json: bool) -> None:
+    """Print what became of the rows."""
+    if as_json:
+        output.print_json(_figures(counted))
+        return
+    click.echo(
+        f"{counted.rows:,} rows in {counted.seconds:.1f} s ({counted.rows_per_second:,.0f} rows/s):"
+        f" {counted.learned:,} learned, {counted.duplicates:,} duplicates, "
+        f"{counted.error_count:,} refused"
+    )
+
+
+def _figures(counted: Account) -> dict[str, Any]:
+    return {
+        "seconds": counted.seconds,
+        "rows": counted.rows,
+        "learned": counted.learned,
+        "duplicates": counted.duplicates,
+        "error_count": counted.error_count,
+        "errors": counted.errors,
+        "rows_per_second": counted.rows_per_second,
+    }
+
+
+def fail_if_refused(
+    rows: int,
+    error_count: int,
+    errors: Iterable[Refused | RowError],
+    listed: IO[str] | None = None,
+) -> None:
+    """Raise Failure if rows were refused, with the first of them, and where the others are.
 
     Args:
         rows: rows sent.
         error_count: rows refused.
         errors: some of them.
+        listed: the file of all of them; None = there is none.
     """
+    from thalweg.results import RowError  # noqa: PLC0415
+
     if not error_count:
         return
-    example = ""
+    line = f"{error_count:,} of {rows:,} rows were refused"
     for error in errors:
+        where = f"row {error.row + 1}" if isinstance(error, RowError) else error.where
         reason = error.reason.removeprefix("ERROR_REASON_")
-        example = f"; the first is row {error.row + 1}: {visible(error.message)} ({reason})"
+        line += f"; the first is {where}: {visible(error.message)} ({reason})"
         break
-    raise Failure(f"{error_count:,} of {rows:,} rows were not learned{example}")
+    raise Failure(line if listed is None else f"{line}; all are in {listed.name}")

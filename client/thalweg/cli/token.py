@@ -47,7 +47,10 @@ def _lifetime(_: click.Context, __: click.Parameter, text: str | None) -> timede
 
 @click.group(cls=Group)
 def token() -> None:
-    """Make, list and revoke callers' tokens, in the file of `thalweg serve --tokens`."""
+    """Make, list and revoke callers' tokens.
+
+    They are kept in the file of `thalweg serve --tokens`.
+    """
 
 
 @token.command(cls=Command)
@@ -108,7 +111,10 @@ def new(
 @_file_option
 @output.json_option
 def list_tokens(path: Path, as_json: bool) -> None:
-    """List the tokens of the file: names and roles, for there is no more to be had."""
+    """List the tokens of the file: names, roles, days.
+
+    There is no more to be had: the file holds only hashes.
+    """
     from thalweg_server.callers.tokens import read_entries  # noqa: PLC0415
 
     with _explained():
@@ -126,7 +132,10 @@ def list_tokens(path: Path, as_json: bool) -> None:
 @_file_option
 @output.json_option
 def revoke(name: str, path: Path, as_json: bool) -> None:
-    """Remove the token NAME from the file: a running server refuses it a second later."""
+    """Remove the token NAME from the file.
+
+    A running server refuses it a second later.
+    """
     from thalweg_server.callers.tokens import editing, read_entries  # noqa: PLC0415
 
     with _explained():

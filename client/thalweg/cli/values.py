@@ -12,6 +12,14 @@ import click
 Scalar = float | int | bool | str | None
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+feature_option = click.option(
+    "--feature",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help='A feature; as often as needed. VALUE as in JSON (1.5, true, null, "1"), or else a text.',
+)
+
 
 def scalar(text: str) -> Scalar:
     """Return a value: a number, true, false, null or a "quoted text" as in JSON, else the text."""

@@ -23,7 +23,12 @@ M5_PIPELINES = ("knn=thalweg.m5:knn", "lm=thalweg.m5:lm")
 @client_command()
 @sources.sales_argument
 @sources.calendar_option
-@click.option("--mode", type=click.Choice(["remote", "local"]), default="remote")
+@click.option(
+    "--mode",
+    type=click.Choice(["remote", "local"]),
+    default="remote",
+    help="Where candidates learn SALES: on the server, or here.",
+)
 @click.option(
     "--estimator",
     "named",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from thalweg.cli import output
+from thalweg.cli.completion import models_argument
 from thalweg.cli.connection import client_command
 
 if TYPE_CHECKING:
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
 
 
 @client_command()
-@click.argument("models", nargs=-1)
+@models_argument
 @click.option("--glob", default="", help="Models whose names match, those to come included.")
 @output.json_option
 def watch(client: Client, models: tuple[str, ...], glob: str, as_json: bool) -> None:
     """Print scores as they change.
 
-    First the current scores of MODELS, or of all, then every change, until Ctrl-C. --json prints
-    one object per line.
+    First the current scores of MODELS, or of all, then every change, until Ctrl-C; * marks the
+    champion. --json prints one object per line.
     """
     for update in client.watch_scores(models, glob=glob):
         if as_json:
@@ -37,7 +38,6 @@ def _line(update: ScoreUpdate) -> str:
         return f"{name}: deleted"
     through = f" through {update.learned_through}" if update.learned_through else ""
     scores = ", ".join(
-        f"{output.visible(score.candidate)}{'*' if score.champion else ''} {output.quality(score)}"
-        for score in update.scores
+        f"{output.candidate_cell(score)} {output.quality(score)}" for score in update.scores
     )
     return f"{name}: {update.learned:,} learned{through}; {scores}"

@@ -16,6 +16,9 @@ from thalweg.m5.sales import BadSales
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 """File name endings that can be read."""
 
+_ONE_THREAD = pa_csv.ReadOptions(use_threads=False)
+"""Slower, but what it says of a broken line has the line's number."""
+
 
 def column_names(path: Path) -> list[str]:
     """Return the table's column names.
@@ -27,7 +30,7 @@ def column_names(path: Path) -> list[str]:
         if _is_parquet(path):
             names = list(pq.read_schema(path).names)
         else:
-            with pa_csv.open_csv(path) as reader:
+            with pa_csv.open_csv(path, _ONE_THREAD) as reader:
                 names = list(reader.schema.names)
     if len(set(names)) < len(names):
         raise BadSales(f"{path}: a column name is there twice: rename or drop one")
@@ -53,7 +56,10 @@ def read(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:
         options = pa_csv.ConvertOptions(
             include_columns=list(types), column_types=dict(types), strings_can_be_null=True
         )
-        return pa_csv.read_csv(path, convert_options=options)
+        try:
+            return pa_csv.read_csv(path, convert_options=options)
+        except pa.ArrowInvalid:
+            return pa_csv.read_csv(path, _ONE_THREAD, convert_options=options)
 
 
 def _cast(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
