@@ -303,8 +303,11 @@ def _told(results: list[Result]) -> Result:
 
 
 def _children() -> list[int]:
-    tasks = Path("/proc/self/task").iterdir()
-    return [int(n) for task in tasks for n in (task / "children").read_text().split() if _lives(n)]
+    found: list[str] = []
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # of a thread that has just ended
+            found += (task / "children").read_text().split()
+    return [int(number) for number in found if _lives(number)]
 
 
 def _lives(process: int | str) -> bool:

@@ -113,7 +113,7 @@ class Host:
     @property
     def snapshots_taken(self) -> int:
         """Snapshots that the last server said it has taken."""
-        return self.log.count("file=snapshot-")
+        return self.log.count("snapshot written")
 
     @property
     def unfinished(self) -> list[Path]:

@@ -98,7 +98,7 @@ def test_a_server_that_snapshots_under_load_begins_with_one(make_host: StartHost
         with closing(LogFile(host.data_dir / FILE)) as log:
             assert log._bounds.first > 1
         host.start()
-        assert "snapshot=snapshot-" in host.log
+        assert '"snapshot": "snapshot-' in host.log
         load.finish()
         check(host, load)
 
