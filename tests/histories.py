@@ -17,8 +17,9 @@ from thalweg_server.core.errors import Refusal
 from thalweg_server.core.events import Uploaded
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.observation import Batch, Context, Flavor, Names, Question
-from thalweg_server.core.ports import Answer, Engine, Store
+from thalweg_server.core.ports import Answer, Engine
 from thalweg_server.core.service import Service
+from thalweg_server.core.storing import Store
 from thalweg_server.core.together import Repeated
 from thalweg_server.storage.memory import MemoryStore
 

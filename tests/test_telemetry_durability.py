@@ -14,8 +14,8 @@ from tests.scraping import Samples, mean, read, upload, value
 from tests.storage.samples import PROGRESS, streamed
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.observation import NO_DAY, Batch, Flavor, Names
-from thalweg_server.core.ports import Sink
 from thalweg_server.core.service import Service
+from thalweg_server.core.storing import Sink
 from thalweg_server.engines.river import RiverEngine
 from thalweg_server.keeping import Keeper
 from thalweg_server.recovery import recover

@@ -47,7 +47,7 @@ class EngineRoom:
 
     def settle(self, service: Service) -> None:
         """Has the service put candidates in quarantine, and says which. The models' thread."""
-        for each in service.settle():
+        for each in service.quarantine.settle():
             log().warning(
                 "candidate quarantined",
                 model=each.model,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from thalweg_server.core.events import Progress
 from thalweg_server.core.freezing import freeze
-from thalweg_server.core.ports import Store
 from thalweg_server.core.service import Service
+from thalweg_server.core.storing import Store
 from thalweg_server.logs import log
 from thalweg_server.snapshotting import Result, Snapshotter
 from thalweg_server.storage.snapshots import Snapshots

@@ -10,9 +10,10 @@ from pathlib import Path
 from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.events import Progress
 from thalweg_server.core.freezing import thaw
-from thalweg_server.core.ports import NotReady, Source, Store
+from thalweg_server.core.ports import NotReady
 from thalweg_server.core.replay import Replay
 from thalweg_server.core.service import Service
+from thalweg_server.core.storing import Source, Store
 from thalweg_server.logs import log
 from thalweg_server.storage.snapshots import Snapshots
 

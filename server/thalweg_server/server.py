@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 
-import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
-
-from thalweg.v1 import forecaster_pb2, forecaster_pb2_grpc
 from thalweg_server.callers.access import Access
 from thalweg_server.config import Config
 from thalweg_server.core.errors import StorageFailed
 from thalweg_server.core.groups import GroupRule
-from thalweg_server.core.ports import Engine, Store
+from thalweg_server.core.ports import Engine
 from thalweg_server.core.service import Service
+from thalweg_server.core.storing import Store
 from thalweg_server.core.totals import Totals
 from thalweg_server.engine_room import EngineRoom
+from thalweg_server.grpc_side import GrpcSide
 from thalweg_server.keeping import Keeper
 from thalweg_server.logs import log, recent
 from thalweg_server.outlets import Outlets
@@ -38,11 +35,6 @@ from thalweg_server.versions import VERSIONS
 from thalweg_server.web import WebServer
 from thalweg_server.worker import Worker
 from thalweg_server.workers import Zygote
-
-SERVICE = forecaster_pb2.DESCRIPTOR.services_by_name["Forecaster"].full_name
-
-_SERVING = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class PortTaken(OSError):
@@ -135,8 +127,6 @@ class Server:
             self.config.waiting_calls_max, self._fault, lambda: self._room.settle(self.service)
         )
         self._room.engine.meanwhile(self.worker.meanwhile)
-        self._health = health.aio.HealthServicer()
-        await self._report(_NOT_SERVING)
         self._quotas = Quotas(self.config)
         self._forecaster = Forecaster(
             self.service,
@@ -145,11 +135,16 @@ class Server:
             self._quotas,
             self.config.uploads,
         )
-        self._grpc = self._make_grpc()
+        interceptors = [
+            Statuses(self._telemetry.observe, lambda: self.draining, self._outlets.told),
+            *self._access.interceptors(),
+            Bounds(self._quotas, self.config),
+        ]
+        self._grpc = GrpcSide(self._forecaster, interceptors, channel_options(self.config))
         self._telemetry.add(Serving(lambda: self._ready, lambda: self.worker.waiting))
         self._telemetry.add(self._forecaster.sessions.counts)
         try:
-            self._bind()
+            await self._bind()
             await self._recover()
         except BaseException:
             await self._let_go()
@@ -160,7 +155,7 @@ class Server:
         self._watching = asyncio.create_task(self._access.watch())
         self._telling = asyncio.create_task(self._room.tell())
         self._ready = True
-        await self._report(_SERVING)
+        await self._grpc.report(ready=True)
         self._outlets.started(self.port, self.metrics_port)
 
     def _load(self) -> Load:
@@ -173,7 +168,7 @@ class Server:
     async def stop(self) -> None:
         """Drains: no new calls, a last ack for every stream, then lets go of everything."""
         self.draining, self._ready = True, False
-        await self._report(_NOT_SERVING)
+        await self._grpc.report(ready=False)
         self._forecaster.watchers.stop()
         patience = 1.0 if self.failure else self.config.drain_seconds_max
         try:
@@ -181,7 +176,7 @@ class Server:
                 await self._forecaster.sessions.drain()
         except TimeoutError:
             pass  # an estimator that takes this long is cut off
-        await self._grpc.stop(grace=1.0)
+        await self._grpc.stop()
         await self._let_go()
 
     async def _let_go(self) -> None:
@@ -270,13 +265,15 @@ class Server:
         self._forecaster.sessions.stop_all(
             lambda: StorageFailed("the server's storage failed, it is going down: resume later")
         )
-        self._ending = asyncio.create_task(self._report(_NOT_SERVING))
+        self._ending = asyncio.create_task(self._grpc.report(ready=False))
         self.failed.set()
 
-    def _bind(self) -> None:
+    async def _bind(self) -> None:
         host, port = self.config.host, self.config.port
         try:
-            self.port = self._access.open_port(self._grpc, f"{host}:{port}")
+            self.port = await self._grpc.bind(
+                lambda server: self._access.open_port(server, f"{host}:{port}")
+            )
         except RuntimeError as error:
             raise PortTaken(
                 f"cannot listen on {host}:{port} (--host, --port): is another server running?"
@@ -288,23 +285,3 @@ class Server:
                 f"cannot listen on {self.config.metrics_host}:{self.config.metrics_port} "
                 f"(--metrics-host, --metrics-port): {error.strerror or error}"
             ) from error
-
-    def _make_grpc(self) -> grpc.aio.Server:
-        server = grpc.aio.server(
-            interceptors=[
-                Statuses(self._telemetry.observe, lambda: self.draining, self._outlets.told),
-                *self._access.interceptors(),
-                Bounds(self._quotas, self.config),
-            ],
-            options=channel_options(self.config),
-        )
-        forecaster_pb2_grpc.add_ForecasterServicer_to_server(self._forecaster, server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection(
-            (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server
-        )
-        return server
-
-    async def _report(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for service in ("", SERVICE):
-            await self._health.set(service, status)

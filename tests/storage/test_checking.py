@@ -17,7 +17,7 @@ from tests.storage.samples import PROGRESS, learned, streamed
 from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.events import Progress
 from thalweg_server.core.observation import Names
-from thalweg_server.core.ports import Sink
+from thalweg_server.core.storing import Sink
 from thalweg_server.storage import copying
 from thalweg_server.storage.checking import Findings, State, check
 from thalweg_server.storage.copying import copy_directory

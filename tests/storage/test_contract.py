@@ -10,7 +10,7 @@ import pytest
 
 from tests.storage.samples import PROGRESS, learned, streamed
 from thalweg_server.core.events import Raised
-from thalweg_server.core.ports import Store
+from thalweg_server.core.storing import Store
 from thalweg_server.storage.database import open_database
 from thalweg_server.storage.memory import MemoryStore
 from thalweg_server.storage.sqlite import SqliteStore

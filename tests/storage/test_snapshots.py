@@ -12,7 +12,7 @@ import pytest
 
 from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.events import Progress
-from thalweg_server.core.ports import Sink, Source
+from thalweg_server.core.storing import Sink, Source
 from thalweg_server.storage import snapshot_sink
 from thalweg_server.storage.manifest import OtherVersion
 from thalweg_server.storage.snapshots import Snapshots

@@ -22,9 +22,10 @@ from thalweg_server.core.mixed import (
 )
 from thalweg_server.core.model import Candidate, Model
 from thalweg_server.core.observation import Context, Flavor
-from thalweg_server.core.ports import Loaded, Sink, Source
+from thalweg_server.core.ports import Loaded
 from thalweg_server.core.prefixed import PrefixedSink, PrefixedSource
 from thalweg_server.core.service import Service
+from thalweg_server.core.storing import Sink, Source
 from thalweg_server.core.streams import Streams, Watermark
 
 _KINDS: tuple[type | None, ...] = (None, str, int, bool)

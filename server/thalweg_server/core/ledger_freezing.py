@@ -20,8 +20,9 @@ from thalweg_server.core.mixed import (
     thaw_mixed,
 )
 from thalweg_server.core.observation import Features, Question
-from thalweg_server.core.ports import Answer, Sink, Source
+from thalweg_server.core.ports import Answer
 from thalweg_server.core.prefixed import PrefixedSink, PrefixedSource
+from thalweg_server.core.storing import Sink, Source
 
 Entries = Mapping[str, Pending | Done]
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from thalweg_server.core.ports import Sink, Source
+from thalweg_server.core.storing import Sink, Source
 
 T = TypeVar("T", bound=Hashable)
 

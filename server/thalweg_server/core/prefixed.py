@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from thalweg_server.core.ports import Sink, Source
+from thalweg_server.core.storing import Sink, Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class Replay:
             case Uploaded():
                 self._upload(event)
             case Quarantined():
-                service.apply_quarantine(event)
+                service.quarantine.apply(event)
             case Deleted():
                 service.apply_delete(event)
             case Predicted():

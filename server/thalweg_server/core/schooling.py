@@ -12,8 +12,8 @@ from thalweg_server.core.classroom import Classroom
 from thalweg_server.core.events import Event, Learned, Raised, Streamed
 from thalweg_server.core.learning import Rows
 from thalweg_server.core.observation import Batch
-from thalweg_server.core.ports import Store
 from thalweg_server.core.screening import screen
+from thalweg_server.core.storing import Store
 from thalweg_server.core.streams import Stream
 from thalweg_server.core.together import Repeated, Told, merged, runs
 from thalweg_server.core.totals import Totals

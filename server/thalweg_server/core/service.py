@@ -23,7 +23,6 @@ from thalweg_server.core.events import (
     Event,
     Initialised,
     Predicted,
-    Quarantined,
     Started,
     Uploaded,
 )
@@ -35,13 +34,15 @@ from thalweg_server.core.listing import Catalogue, ModelView
 from thalweg_server.core.model import Judge, Model
 from thalweg_server.core.observation import Flavor, Question
 from thalweg_server.core.pace import Pace, Tempo
-from thalweg_server.core.ports import Engine, Loaded, Store
+from thalweg_server.core.ports import Engine, Loaded
 from thalweg_server.core.predicting import Oracle, Reply
+from thalweg_server.core.quarantine import Quarantine
 from thalweg_server.core.registry import Registry
 from thalweg_server.core.regression import Regression
 from thalweg_server.core.roster import Roster
 from thalweg_server.core.schooling import Schooling
 from thalweg_server.core.scores import Scoreboard
+from thalweg_server.core.storing import Store
 from thalweg_server.core.streams import Streams
 from thalweg_server.core.surveying import Surveyor
 from thalweg_server.core.tally import Tally, tally
@@ -103,6 +104,7 @@ class Service:
         )
         self.schooling = Schooling(self.classroom, self.backlog, self.totals, store, self._log)
         self.intake = Intake(self.registry, engine, limits)
+        self.quarantine = Quarantine(engine, self.registry, self._log, self._tell)
         self.engine = engine
 
     def start(self, versions: Mapping[str, str]) -> None:
@@ -205,35 +207,6 @@ class Service:
         if not event.template:
             if gone:
                 self.ledger.forget_model(event.model)
-            self._tell({event.model})
-
-    def settle(self) -> list[Quarantined]:
-        """Puts candidates that were stopped too often in quarantine, for good; says which.
-
-        Between two events: where this one is in the log says which rows they did learn.
-        """
-        settled: list[Quarantined] = []
-        condemned = self.engine.condemned()
-        if not condemned:
-            return settled
-        for slot, reason in list(condemned.items()):
-            found = self.registry.find(slot)
-            if found is None:  # a copy that was made for one answer
-                self.engine.quarantine(slot, reason)
-                continue
-            name, candidate, template = found
-            event = Quarantined(name, candidate, template, reason)
-            self._log(event)
-            self.apply_quarantine(event)
-            settled.append(event)
-        return settled
-
-    def apply_quarantine(self, event: Quarantined) -> None:
-        """What a quarantine does once it is logged."""
-        model = self.registry.get(event.model, template=event.template)
-        slot = self.registry.candidate(model, event.candidate).slot
-        self.engine.quarantine(slot, event.reason)
-        if not event.template:
             self._tell({event.model})
 
     def download(self, name: str, candidate: str, *, template: bool) -> bytes:

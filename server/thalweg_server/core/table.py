@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from thalweg_server.core.ports import Sink, Source
+from thalweg_server.core.storing import Sink, Source
 
 ROWS_FIRST = 64
 """Rows that there is room for at first; room is doubled."""

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from thalweg_server.core.groups import ALL, GROUPS_MAX, OTHER, GroupRule
 from thalweg_server.core.mixed import freeze_json, thaw_json
-from thalweg_server.core.ports import Answer, Sink, Source
+from thalweg_server.core.ports import Answer
 from thalweg_server.core.prefixed import PrefixedSink, PrefixedSource
+from thalweg_server.core.storing import Sink, Source
 from thalweg_server.core.table import Table
 
 

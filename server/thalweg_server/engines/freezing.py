@@ -12,7 +12,7 @@ import numpy as np
 from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.mixed import freeze_json, thaw_json
 from thalweg_server.core.observation import Context, Flavor
-from thalweg_server.core.ports import Sink, Source
+from thalweg_server.core.storing import Sink, Source
 from thalweg_server.engines.cell import Cell
 from thalweg_server.engines.pickling import serialise
 from thalweg_server.engines.texts import text_of

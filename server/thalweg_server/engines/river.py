@@ -22,7 +22,8 @@ from thalweg_server.core.observation import (
     line_of,
 )
 from thalweg_server.core.policy import SAFE, Origin
-from thalweg_server.core.ports import Answer, Health, Loaded, Outcomes, Sink, Source, Vitals
+from thalweg_server.core.ports import Answer, Health, Loaded, Outcomes, Vitals
+from thalweg_server.core.storing import Sink, Source
 from thalweg_server.engines.asking import ask
 from thalweg_server.engines.cell import (
     Cell,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from thalweg_server.core.events import Progress
-from thalweg_server.core.ports import Sink
+from thalweg_server.core.storing import Sink
 from thalweg_server.storage.lock import sync_folder
 from thalweg_server.storage.manifest import name_of, progress_of
 from thalweg_server.storage.snapshot_sink import SnapshotSink

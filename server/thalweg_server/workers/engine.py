@@ -18,15 +18,8 @@ from thalweg_server.core.errors import EstimatorFailed
 from thalweg_server.core.limits import Limits
 from thalweg_server.core.observation import Batch, Column, Context, Flavor, Question, line_of
 from thalweg_server.core.policy import SAFE, Origin
-from thalweg_server.core.ports import (
-    Answer,
-    Health,
-    Loaded,
-    Outcomes,
-    Sink,
-    Source,
-    Vitals,
-)
+from thalweg_server.core.ports import Answer, Health, Loaded, Outcomes, Vitals
+from thalweg_server.core.storing import Sink, Source
 from thalweg_server.engines.cell import outcomes_of
 from thalweg_server.engines.structures import Malformed, unpack
 from thalweg_server.workers.asking import Asking

@@ -9,7 +9,7 @@ import numpy as np
 from thalweg_server.core.mixed import Numbered, freeze_json, thaw_json
 from thalweg_server.core.observation import Context, Flavor
 from thalweg_server.core.policy import Origin, Policy
-from thalweg_server.core.ports import Sink, Source
+from thalweg_server.core.storing import Sink, Source
 from thalweg_server.workers.records import Base, Record
 
 _FLAVORS = tuple(Flavor)

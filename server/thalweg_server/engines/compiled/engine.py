@@ -11,16 +11,8 @@ from numpy.typing import NDArray
 
 from thalweg_server.core.observation import Batch, Context, Flavor, Question
 from thalweg_server.core.policy import SAFE, Origin
-from thalweg_server.core.ports import (
-    Answer,
-    Health,
-    Loaded,
-    NotReady,
-    Outcomes,
-    Sink,
-    Source,
-    Vitals,
-)
+from thalweg_server.core.ports import Answer, Health, Loaded, NotReady, Outcomes, Vitals
+from thalweg_server.core.storing import Sink, Source
 from thalweg_server.engines.compiled import feed
 from thalweg_server.engines.compiled.answering import Answering
 from thalweg_server.engines.compiled.errors import SchemaNeeded, Unlowerable

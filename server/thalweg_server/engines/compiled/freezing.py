@@ -17,8 +17,9 @@ import numpy as np
 from thalweg_server.core.errors import CorruptStorage
 from thalweg_server.core.mixed import Numbered, freeze_json, thaw_json
 from thalweg_server.core.observation import Context, Flavor
-from thalweg_server.core.ports import NotReady, Sink, Source
+from thalweg_server.core.ports import NotReady
 from thalweg_server.core.prefixed import PrefixedSink, PrefixedSource
+from thalweg_server.core.storing import Sink, Source
 from thalweg_server.engines.compiled.blueprint import Blueprint, identity
 from thalweg_server.engines.compiled.composer import Composer
 from thalweg_server.engines.compiled.errors import SchemaNeeded, Unlowerable

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg_server.core.ports import Sink, Source
+from thalweg_server.core.storing import Sink, Source
 
 RIVER, PENDING, GONE = -1, -2, -3
 """Stand for a fleet's number: in the river engine; until its features are known; dropped."""
