@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import grpc
@@ -13,6 +12,7 @@ from tests.conftest import Connect, StartServer
 from tests.error_cases import CASES, NOT_HERE, Case, prepare
 from tests.estimators import Constant, Slow, linear
 from tests.structure import difference
+from tests.waiting import until
 from tests.wire import SECONDS, Wire, batch, failure, question, refused, row
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg_server.core.limits import Limits
@@ -39,9 +39,9 @@ def overloaded(start_server: StartServer, connect: Connect) -> Iterator[Wire]:
     wire.upload("slow", Slow(0.3))
     worker, learn = wire.server.server.worker, wire.stub.Learn
     calls = [learn.future(row("slow", 1.0), timeout=SECONDS)]
-    wait_until(lambda: wire.live("slow").begun)
+    until(lambda: wire.live("slow").begun)
     calls += [learn.future(row("slow", 1.0), timeout=SECONDS) for _ in range(2)]
-    wait_until(lambda: len(worker._calls) == 2)
+    until(lambda: len(worker._calls) == 2)
     yield wire
     for call in calls:
         call.result()
@@ -56,20 +56,12 @@ def draining(start_server: StartServer, connect: Connect) -> Iterator[Wire]:
     with wire.stream() as stream:
         stream.open("s")
         stream.send(batch(1, [row("slow", 1.0)] * 20))
-        wait_until(lambda: wire.live("slow").learned > 0)
+        until(lambda: wire.live("slow").learned > 0)
         stopping = threading.Thread(target=server.stop)
         stopping.start()
-        wait_until(lambda: server.server.draining)
+        until(lambda: server.server.draining)
         yield wire
         stopping.join()
-
-
-def wait_until(condition: object) -> None:
-    """Wait for another thread, not for ever."""
-    end = time.monotonic() + SECONDS
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.002)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{c.reason}: {c.name}" for c in CASES])
@@ -115,7 +107,7 @@ def test_a_busy_server_asks_for_patience(overloaded: Wire) -> None:
     assert seen[0].code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert seen[0].retry_seconds == 1.0
     assert "2 calls" in seen[0].message
-    wait_until(lambda: overloaded.live("slow").learned == 3)
+    until(lambda: overloaded.live("slow").learned == 3)
     assert overloaded.estimator("slow").targets == [1.0] * 3
 
 

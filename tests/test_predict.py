@@ -6,7 +6,7 @@ import copy
 import math
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
@@ -32,8 +32,10 @@ from river import (
 
 from tests.estimators import Constant, Nan, RaisesInPredict, Recorder, linear
 from tests.structure import difference
+from tests.waiting import until
 from tests.wire import SECONDS, Wire, question, refused
 from thalweg.v1 import forecaster_pb2 as pb
+from thalweg_server.worker import Group, Job
 
 DATE = pb.CONTEXT_FIELD_DATE
 
@@ -335,6 +337,15 @@ def test_predicting_for_a_name_that_a_template_matches_creates_nothing(regressio
     assert len(wire.engine) == held
 
 
+def waiting(wire: Wire) -> list[Future[Any]]:
+    """What waits for the models' thread."""
+    calls = list(wire.server.server.worker._calls)
+    single = [call.future for call in calls if isinstance(call, Job)]
+    return single + [
+        future for call in calls if isinstance(call, Group) for _, future in call.waiting
+    ]
+
+
 def test_a_deadline_that_has_passed_is_noticed_before_the_work_starts(regression: Wire) -> None:
     """A Learn that waited too long for its turn teaches nothing."""
     wire = regression
@@ -349,6 +360,7 @@ def test_a_deadline_that_has_passed_is_noticed_before_the_work_starts(regression
         assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         with pytest.raises(grpc.RpcError):
             wire.stub.Predict(question("m", prediction_id="p"), timeout=0.05)
+        until(lambda: all(future.cancelled() for future in waiting(wire)))  # the server knows, too
         over.set()
         assert busy.result(SECONDS)
     assert wire.get("m").learned == 0

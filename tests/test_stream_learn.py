@@ -6,7 +6,6 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -15,19 +14,12 @@ import pytest
 from tests.conftest import Connect, StartServer
 from tests.estimators import Constant, RaisesOn, Recorder, Slow, linear
 from tests.structure import difference
-from tests.wire import SECONDS, Wire, batch, columns, refused, row
+from tests.waiting import until
+from tests.wire import Wire, batch, columns, refused, row
 from thalweg.v1 import forecaster_pb2 as pb
 from thalweg_server.core.limits import Limits
 
 DATE = pb.CONTEXT_FIELD_DATE
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for the server to get there."""
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.002)
 
 
 def numbered(sequence: int, count: int = 3) -> pb.StreamLearnRequest:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tests.cli.conftest import line_of
 from tests.cli.test_serve import serving
 from tests.conftest import StartServer
 from tests.estimators import mean
+from tests.waiting import until
 from thalweg.cli import cli
 from thalweg_server import keeping
 from thalweg_server.background import BackgroundServer
@@ -59,14 +60,6 @@ def look(folder: Path) -> dict[str, tuple[bytes, int]]:
 def sales(count: int) -> Iterator[thalweg.Row]:
     """So many observations of one model, always the same."""
     return (thalweg.Row(model="milk", target=float(number % 7)) for number in range(count))
-
-
-def until(condition: Callable[[], Any]) -> None:
-    """Waits for a server."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

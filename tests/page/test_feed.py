@@ -7,7 +7,7 @@ import http.client
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from tests.page.showing import Around, Shown, first, showing
 from tests.scraping import learn, make_service, mean, upload
+from tests.waiting import until
 from thalweg_server.config import WebLimits
 from thalweg_server.page import Load, feed
 from thalweg_server.page.feed import VIEWERS_MAX, Feed, Viewer
@@ -37,14 +38,6 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Samples and surveys without the pauses that are for people."""
     monkeypatch.setattr(feed, "PULSE_SECONDS", 0.05)
     monkeypatch.setattr(feed, "SURVEY_SECONDS", 0.05)
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Waits until something is so."""
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.mark.usefixtures("fast")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -11,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.abuse.attacks import PREDICT, PREDICT_MANY, STREAM_LEARN
 from tests.abuse.frames import HEADERS, Frame, Peer, call, data
 from tests.conftest import Connect, StartServer
+from tests.waiting import until
 from tests.wire import SECONDS, batch, refused, row
 from thalweg.v1 import forecaster_pb2 as pb
 
@@ -157,11 +156,3 @@ def test_a_stream_that_was_opened_and_never_spoke_costs_its_caller_only(
 def end_of(peer: Peer) -> Frame:
     """Return the frame that ends the first call."""
     return next(each for each in peer.frames(10.0) if each.kind == HEADERS)
-
-
-def until(condition: object) -> None:
-    """Wait for the server, not for ever."""
-    end = time.monotonic() + SECONDS
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.005)
