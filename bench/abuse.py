@@ -9,6 +9,7 @@ the attacker takes from them, too: the first line is without an attack.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +19,7 @@ from pathlib import Path
 from river import dummy, stats
 
 import thalweg
+import thalweg.aio
 from bench.serving import Running, serving
 from tests.abuse.attacks import ATTACKS
 
@@ -64,19 +66,19 @@ def _print(name: str, seen: Measured) -> None:
 
 def measure(server: Running, name: str, seconds: float) -> Measured:
     """One attack, for so long, and what Predict takes meanwhile."""
-    retry = thalweg.Retry(attempts=1)
     spawn = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(1, mp_context=spawn) as attacker,
-        thalweg.Client(server.address, retry=retry, timeout=5.0) as client,
+        thalweg.Client(server.address) as client,
     ):
         _prepare(client)
-        _ask(client, WARM_UP_SECONDS)
+        asyncio.run(_ask(server.address, WARM_UP_SECONDS))
+        attacker.submit(_attack, "none", server.address, 0.0).result()  # it has imported all
         before = server.megabytes()
         # What this process was at most, from now on.
         Path(f"/proc/{server.pid}/clear_refs").write_text("5", encoding="ascii")
         attacking = attacker.submit(_attack, name, server.address, seconds)
-        took, failed = _ask(client, seconds)
+        took, failed = asyncio.run(_ask(server.address, seconds))
         did = attacking.result(60.0)
         peak = server.megabytes("VmHWM")
         time.sleep(1.0)
@@ -105,22 +107,32 @@ def mean() -> object:
     return dummy.StatisticRegressor(stats.Mean())
 
 
-def _ask(client: thalweg.Client, seconds: float) -> tuple[list[float], int]:
+async def _ask(address: str, seconds: float) -> tuple[list[float], int]:
     """What Predict takes, asked for on a fixed schedule, and how many failed.
 
-    A call that outlasts the pause to the next one delays that, and so counts for it, too: what is
-    measured is what a caller sees who comes at any time, not one who waits for the server.
+    A call does not wait for the one before: what is measured is what callers see who come at any
+    time, each on its own.
     """
     took: list[float] = []
     failed, begun = 0, time.perf_counter()
-    for number in range(int(seconds / PAUSE_SECONDS)):
-        due = begun + number * PAUSE_SECONDS
-        time.sleep(max(0.0, due - time.perf_counter()))
+
+    async def call(due: float) -> None:
+        nonlocal failed
         try:
-            client.predict("m1")
+            await client.predict("m1")
         except thalweg.ThalwegError:
             failed += 1
         took.append(time.perf_counter() - due)
+
+    retry = thalweg.Retry(attempts=1)
+    async with (
+        thalweg.aio.Client(address, retry=retry, timeout=5.0) as client,
+        asyncio.TaskGroup() as calls,
+    ):
+        for number in range(int(seconds / PAUSE_SECONDS)):
+            due = begun + number * PAUSE_SECONDS
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            calls.create_task(call(due))
     return took, failed
 
 

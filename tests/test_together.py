@@ -52,7 +52,8 @@ def test_a_row_that_answers_a_prediction_is_a_run_of_its_own() -> None:
 @pytest.fixture
 def busy(start_server: StartServer, connect: Connect) -> Wire:
     """A server whose calls have to wait for a slow one."""
-    wire = connect(start_server())
+    # All are on their way at once: what waits in the client has no place in the order yet.
+    wire = connect(start_server(streams_per_connection_max=100))
     wire.upload("slow", Slow(0.3))
     for model in ("a", "b"):
         wire.upload(model, linear())

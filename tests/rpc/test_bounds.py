@@ -129,7 +129,12 @@ def test_a_thousand_calls_without_a_request_leave_room_for_others(
     start_server: StartServer, connect: Connect
 ) -> None:
     """Another caller is answered while they are open, and when they are gone none is counted."""
-    server = start_server(opening_calls_max=10, calls_per_caller_max=100, request_seconds_max=60.0)
+    server = start_server(
+        opening_calls_max=10,
+        calls_per_caller_max=100,
+        request_seconds_max=60.0,
+        streams_per_connection_max=1_000,
+    )
     wire = connect(server)
     with Peer(server.address) as peer:
         peer.send(b"".join(call(2 * number + 1, PREDICT) for number in range(500)))
