@@ -109,9 +109,9 @@ class Config:
             read faster than it is looked at, and takes hundreds of MB.
         connections_max: gRPC connections; each holds a file descriptor, of which many systems
             give a process 1,024.
-        streams_per_connection_max: calls at once on one connection; its client queues the rest. A
-            flood of calls that are cancelled at once holds others up by as many: 1,000 are 0.7 s,
-            32 are 40 ms, and still more than the models can do at a time.
+        streams_per_connection_max: calls at once on one connection; its client queues the rest.
+            A flood of calls that are cancelled at once holds others up by as many, but gRPC counts
+            calls that have just ended, too: with few, honest bursts are refused.
         calls_max: unary calls at once, whoever makes them: each one that waits takes 20 KB.
         calls_per_caller_max: of these one caller's: half, so that nobody shuts out all others.
         streams_max: streaming calls at once; each one holds buffers for as long as it is open.
@@ -170,7 +170,7 @@ class Config:
     metadata_bytes_max: int = 16 * 1024
     read_buffer_bytes_max: int = MIB
     connections_max: int = 1_000
-    streams_per_connection_max: int = 32
+    streams_per_connection_max: int = 1_000
     calls_max: int = 4_000
     calls_per_caller_max: int = 2_000
     streams_max: int = 1_000

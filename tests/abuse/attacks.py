@@ -221,7 +221,7 @@ def unfinished_calls(address: str, seconds: float, count: int) -> str:
 
 def _held_open(address: str, seconds: float, count: int, call_of: Callable[[int], bytes]) -> str:
     peers = []
-    per_peer = 32  # more on one connection are turned away
+    per_peer = 1_000
     for start in range(0, count, per_peer):
         peer = Peer(address)
         some = range(min(per_peer, count - start))
