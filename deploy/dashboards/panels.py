@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_uppercase
+from typing import TypeVar
 
 from grafana_foundation_sdk.builders import bargauge, common, heatmap, prometheus, stat, table
 from grafana_foundation_sdk.builders import dashboard as build
@@ -58,15 +59,20 @@ class Look:
     decimals: int | None = None
 
 
+P = TypeVar("P", series.Panel, stat.Panel, table.Panel, heatmap.Panel, bargauge.Panel)
+
+
+def _framed(panel: P, title: str, description: str, look: Look, *, rows: int = GRAPH_ROWS) -> P:
+    """The same panel with what each one has: its words, its data and its size."""
+    return (
+        panel.title(title).description(description).datasource(SOURCE).span(look.width).height(rows)
+    )
+
+
 def graph(title: str, description: str, look: Look, *queries: Query) -> Panel:
     """Values over time, with the last and the largest ones in a table below."""
     panel = (
-        series.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .span(look.width)
-        .height(GRAPH_ROWS)
+        _framed(series.Panel(), title, description, look)
         .unit(look.unit)
         .min(0)
         .fill_opacity(70 if look.stacked else 8)
@@ -99,12 +105,7 @@ def graph(title: str, description: str, look: Look, *queries: Query) -> Panel:
 def number(title: str, description: str, look: Look, query: Query) -> Panel:
     """The value now, coloured by its steps; with a legend, one value for each series."""
     panel = (
-        stat.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .span(look.width)
-        .height(NUMBER_ROWS)
+        _framed(stat.Panel(), title, description, look, rows=NUMBER_ROWS)
         .unit(look.unit)
         .thresholds(_thresholds(look.steps))
         .mappings(_mappings(look.names))
@@ -150,12 +151,7 @@ def ranking(
         id_val="organize", options={"indexByName": order, "renameByName": dict(columns)}
     )
     panel = (
-        table.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .span(look.width)
-        .height(GRAPH_ROWS)
+        _framed(table.Panel(), title, description, look)
         .unit(look.unit)
         .thresholds(_thresholds(look.steps))
         .no_value("none")
@@ -174,12 +170,7 @@ def ranking(
 def distribution(title: str, description: str, look: Look, query: Query) -> Panel:
     """A histogram over time: the darker, the more there are."""
     return (
-        heatmap.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .span(look.width)
-        .height(GRAPH_ROWS)
+        _framed(heatmap.Panel(), title, description, look)
         .calculate(False)
         .y_axis(heatmap.YAxisConfig().unit(look.unit))
         .cell_values(heatmap.CellValues().unit("short"))
@@ -196,12 +187,7 @@ def distribution(title: str, description: str, look: Look, query: Query) -> Pane
 def bars(title: str, description: str, look: Look, query: Query) -> Panel:
     """A histogram as it is now: one bar for each bucket, named by its upper bound."""
     return (
-        bargauge.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .span(look.width)
-        .height(GRAPH_ROWS)
+        _framed(bargauge.Panel(), title, description, look)
         .unit(look.unit)
         .min(0)
         .thresholds(_thresholds((("blue", None),)))

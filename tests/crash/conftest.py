@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.host import Host, hosting
+from tests.crash.host import Host, hosting, prepared
 from tests.crash.reference import upload
 
 StartHost = Callable[..., Host]
@@ -19,12 +19,7 @@ StartHost = Callable[..., Host]
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data directory of a server that was killed once all models were uploaded."""
-    with hosting(tmp_path_factory.mktemp("models") / "host") as host:
-        host.start()
-        with host.client() as client:
-            upload(client)
-        host.kill()
-        return host.data_dir
+    return prepared(tmp_path_factory.mktemp("models") / "host", upload)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -138,6 +138,16 @@ def hosting(folder: Path, **settings: Any) -> Iterator[Host]:
         yield host
     finally:
         host.kill()
+
+
+def prepared(folder: Path, upload: Callable[[thalweg.Client], object]) -> Path:
+    """The data directory of a server that was killed once everything was uploaded."""
+    with hosting(folder) as host:
+        host.start()
+        with host.client() as client:
+            upload(client)
+        host.kill()
+        return host.data_dir
 
 
 def free_port() -> int:

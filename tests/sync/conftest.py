@@ -17,7 +17,7 @@ import sqlalchemy
 from river import linear_model, preprocessing
 
 import thalweg
-from tests.crash.host import Host, hosting
+from tests.crash.host import Host, hosting, prepared
 from tests.storage.conftest import database
 from thalweg.results import ModelInfo
 from thalweg.sync.query import address_of
@@ -95,12 +95,7 @@ def upload(client: thalweg.Client) -> None:
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data directory of a server that has templates and has learned nothing."""
-    with hosting(tmp_path_factory.mktemp("templates") / "host") as host:
-        host.start()
-        with host.client() as client:
-            upload(client)
-        host.kill()
-        return host.data_dir
+    return prepared(tmp_path_factory.mktemp("templates") / "host", upload)
 
 
 @pytest.fixture(scope="session")
