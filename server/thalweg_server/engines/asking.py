@@ -17,6 +17,7 @@ from river import (
     dummy,
     feature_extraction,
     linear_model,
+    naive_bayes,
     neighbors,
     preprocessing,
 )
@@ -86,6 +87,7 @@ _PURE: dict[type, Purity] = {
     preprocessing.MaxAbsScaler: _known_to("abs_max"),
     linear_model.LinearRegression: _always,
     linear_model.LogisticRegression: _always,
+    naive_bayes.GaussianNB: _always,
     neighbors.KNNRegressor: _always,
     dummy.StatisticRegressor: _always,
 }

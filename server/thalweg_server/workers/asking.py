@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
-from thalweg_server.config import WorkerLimits
+from thalweg_server.config import Patience, WorkerLimits
 from thalweg_server.core.errors import EstimatorFailed
 from thalweg_server.core.ports import Answer, Busy
 from thalweg_server.workers.host import Host, Stopped
@@ -21,6 +22,8 @@ from thalweg_server.workers.zygote import WorkerFailed
 
 TOGETHER_MAX = 256
 """Items of one message: where a worker ends, all of them are done again."""
+
+T = TypeVar("T")
 
 Items: TypeAlias = dict[int, tuple[int, bytes]]
 """What is asked, by number: a slot, and what it is sent."""
@@ -56,6 +59,8 @@ class Asking:
 
     def predict(self, slots: Sequence[int], questions: Sequence[bytes]) -> list[Answer]:
         """What each slot answers."""
+        if len(slots) == 1 and (answer := self._at_once(slots[0], questions[0])):
+            return [answer]
         replies = self._ask("predict", slots, questions)
         return [replies[number][0] for number in range(len(slots))]
 
@@ -78,6 +83,27 @@ class Asking:
         if said[0] == "failed":
             raise EstimatorFailed(said[1])
         return said[1]
+
+    def _at_once(self, slot: int, question: bytes) -> Answer | None:
+        """What a candidate answers that its worker has and can be asked for now: nearly every
+        Predict. None = there is more to it.
+        """
+        record = self.records[slot]
+        host = self.house.resting(record.origin.domain)
+        if host is None or host.held.get(slot) != record.version:
+            return None
+        if slot in self._under_way or self._refusal(slot):
+            return None
+        message = ["predict", [(slot, question)]]
+        said = self._said(host, slot, message, self.bounds.call, read=answer_of)
+        if isinstance(said, str):
+            return Answer(error=said)
+        answer, _ = said
+        if answer.error and (what := raised(answer.error)) in SUSPECTS:
+            if what == NO_MEMORY:
+                host.end()  # others may have found none
+            answer.error = self._strike(slot, answer.error)
+        return answer
 
     # --- Many items ---------------------------------------------------------------------------
 
@@ -205,18 +231,34 @@ class Asking:
             return self._strike(slot, text)
         return text
 
-    def _made(self, host: Host, slot: int, message: Sequence[object], steps: int = 1) -> list[Any]:
-        """What a worker says that it has made, or why it has not; ends one that says neither."""
+    def _made(self, host: Host, slot: int, message: Sequence[Any], steps: int = 1) -> list[Any]:
+        """What a worker says that it has made, or why it has not."""
+        made = partial(made_of, operation=message[0])
+        said = self._said(host, slot, message, self.bounds.loading, read=made, steps=steps)
+        return ["failed", said] if isinstance(said, str) else said
+
+    def _said(
+        self,
+        host: Host,
+        slot: int,
+        message: Sequence[object],
+        patience: Patience,
+        *,
+        read: Callable[[list[Any]], T],
+        steps: int = 1,
+    ) -> T | str:
+        """A worker's reply about one candidate, or what is held against it where there is none."""
+        self._under_way.add(slot)
         try:
-            with self._asked((slot,)):
-                said = host.ask(message, self.bounds.loading, steps)
-            return made_of(said, str(message[0]))
+            return read(host.ask(message, patience, steps))
         except Stopped as error:
             how = str(error)
-        except Ended as error:
+        except Ended as error:  # it is beside itself
             host.end()
             how = f"its worker {error}"
-        return ["failed", self._strike(slot, how)]
+        finally:
+            self._under_way.discard(slot)
+        return self._strike(slot, how)
 
     @contextmanager
     def _asked(self, slots: Iterable[int]) -> Iterator[None]:

@@ -47,18 +47,25 @@ class House:
         hosts = [*self._hosts.values(), *self._spares.values()]
         return sum(host.memory_bytes for host in hosts if host.alive)
 
+    def resting(self, domain: str) -> Host | None:
+        """The worker for a domain, where there is one that can be asked now."""
+        host = self._hosts.get(domain)
+        if host is None or host.busy or not self._is_fit(host):
+            return None
+        self._hosts.move_to_end(domain)
+        return host
+
     def host(self, domain: str) -> Host:
         """The worker for a domain; raises WorkerFailed, Busy.
 
         While it is being asked by a call that waits for it, another one stands in.
         """
+        if (resting := self.resting(domain)) is not None:
+            return resting
         host = self._hosts.get(domain)
-        if host is not None and host.alive and host.busy:
+        if host is not None and host.busy and host.alive:
             return self._spare(domain)
-        if host is not None and host.alive:
-            if host.is_quiet and not self._is_full(host):
-                self._hosts.move_to_end(domain)
-                return host
+        if host is not None:
             host.end()  # what is not asked for any more goes; the rest is made again
         made = self._make(domain)
         self.replaced += host is not None
@@ -83,9 +90,9 @@ class House:
 
     def _spare(self, domain: str) -> Host:
         spare = self._spares.get(domain)
-        if spare is not None and spare.alive:
-            if spare.is_quiet and not self._is_full(spare):
-                return spare
+        if spare is not None and self._is_fit(spare):
+            return spare
+        if spare is not None:
             spare.end()
         self._spares[domain] = self._make(domain)
         return self._spares[domain]
@@ -99,6 +106,9 @@ class House:
             return Host(self._zygote, memory_bytes, self.meanwhile, coded=bool(domain))
         finally:
             self._making.discard(domain)
+
+    def _is_fit(self, host: Host) -> bool:
+        return host.alive and host.is_quiet and not self._is_full(host)
 
     def _is_full(self, host: Host) -> bool:
         """Looked at now and then: it takes as long as a short call."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 import socket
 import struct
+import threading
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -21,6 +22,9 @@ MESSAGE_BYTES_MAX = 1 << 30
 """Of one message: the largest estimator, with room for its state to grow."""
 
 READ_BYTES = 1 << 16
+
+KEPT_BYTES_MAX = 1 << 20
+"""Of a message whose packer is used again: its buffer stays as large as the longest was."""
 
 PLAIN_BYTES_MAX = 1 << 20
 """Of what a wary side takes apart: each byte may become an object of eighty. No reply to a caller
@@ -45,7 +49,9 @@ class Closed(Ended):
 
 def packed(message: Any) -> bytes:
     """Bytes of a plain value. What else an estimator answers goes as its text."""
-    body: bytes = msgpack.packb(message, default=_plain, unicode_errors="surrogatepass")
+    body: bytes = _OWN.packer.pack(message)
+    if len(body) > KEPT_BYTES_MAX:
+        _OWN.packer = _packer()
     return body
 
 
@@ -203,3 +209,17 @@ def _head(body: bytes) -> bytes:
 
 def _plain(value: Any) -> str:
     return str(value)
+
+
+def _packer() -> msgpack.Packer:
+    return msgpack.Packer(default=_plain, unicode_errors="surrogatepass")
+
+
+class _Own(threading.local):
+    """Each thread's packer: to make one, with its buffer, takes longer than most messages do."""
+
+    def __init__(self) -> None:
+        self.packer = _packer()
+
+
+_OWN = _Own()
