@@ -20,6 +20,11 @@ SERVICE = pb.DESCRIPTOR.services_by_name["Forecaster"]
 HANG_SECONDS = 90.0
 """A call that takes longer hangs: three times what a worker may take for an upload."""
 
+BYTES_A_SECOND = 500
+"""That a stream may go on for beyond that: a row may have four bytes, and a model of River's own
+that learns it, on a busy machine, as many milliseconds.
+"""
+
 WATCH_SECONDS, WATCH_MESSAGES_MAX = 0.1, 3
 """WatchScores never ends by itself: how long it is listened to."""
 
@@ -85,7 +90,7 @@ class Caller:
         """Make a call and wait for its end."""
         method = SERVICE.methods_by_name[call.method]
         request = iter(call.messages) if method.client_streaming else call.messages[0]
-        seconds = WATCH_SECONDS if call.method == "WatchScores" else HANG_SECONDS
+        seconds = _patience(call)
         begun = time.monotonic()
         responses: list[bytes] = []
         code, reason, message = grpc.StatusCode.OK, "", ""
@@ -106,6 +111,14 @@ def wrong_with(call: Call, answer: Answer) -> str:
     if call.method == "WatchScores" and answer.code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return ""
     return f"{call.method} ended with {answer.label}: {answer.message[:300]}"
+
+
+def _patience(call: Call) -> float:
+    """Seconds that a call may take."""
+    if call.method == "WatchScores":
+        return WATCH_SECONDS
+    streamed = call.method == "StreamLearn"
+    return HANG_SECONDS + streamed * sum(map(len, call.messages)) / BYTES_A_SECOND
 
 
 def _read(method: str, answer: Any) -> Iterator[bytes]:

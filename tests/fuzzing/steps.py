@@ -38,6 +38,8 @@ UPLOAD_SHARE = 0.08
 """Steps that upload a damaged estimator, and use what was accepted."""
 MESSAGE_BYTES_MAX = 4 << 20
 """Larger ones only take longer; what is too large for gRPC itself is for the tests of abuse."""
+STREAM_BYTES_MAX = 1 << 17
+"""Of a stream's messages, whose rows are learned one by one."""
 NAMES = 40
 """Models that these are uploaded as, in turn."""
 
@@ -94,7 +96,8 @@ class Steps:
         how = source.random()
         if how < 0.6:
             mutate(message, source)
-        data = encoded(message if message.ByteSize() <= MESSAGE_BYTES_MAX else given)
+        most = STREAM_BYTES_MAX if isinstance(message, pb.StreamLearnRequest) else MESSAGE_BYTES_MAX
+        data = encoded(message if message.ByteSize() <= most else given)
         if 0.45 < how < 0.9:  # some are changed both ways, some not at all
             data = damaged(data, self._encoded, source)
         return data
