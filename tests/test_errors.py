@@ -37,11 +37,11 @@ def overloaded(start_server: StartServer, connect: Connect) -> Iterator[Wire]:
     """A server that is busy, with as many calls waiting as may."""
     wire = connect(start_server(waiting_calls_max=2, engine=RiverEngine()))
     wire.upload("slow", Slow(0.3))
-    worker, learn = wire.server.server.worker, wire.stub.Learn
+    models_thread, learn = wire.server.server.models_thread, wire.stub.Learn
     calls = [learn.future(row("slow", 1.0), timeout=SECONDS)]
     until(lambda: wire.live("slow").begun)
     calls += [learn.future(row("slow", 1.0), timeout=SECONDS) for _ in range(2)]
-    until(lambda: len(worker._calls) == 2)
+    until(lambda: models_thread.waiting == 2)
     yield wire
     for call in calls:
         call.result()

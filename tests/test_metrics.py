@@ -170,7 +170,7 @@ def held(server: BackgroundServer) -> Iterator[Callable[[], None]]:
         begun.set()
         over.wait(SECONDS_MAX)
 
-    server.loop.call_soon_threadsafe(server.server.worker.slice, work)
+    server.loop.call_soon_threadsafe(server.server.models_thread.slice, work)
     assert begun.wait(SECONDS_MAX)
     try:
         yield over.set

@@ -35,7 +35,7 @@ from tests.structure import difference
 from tests.waiting import until
 from tests.wire import SECONDS, Wire, question, refused
 from thalweg.v1 import forecaster_pb2 as pb
-from thalweg_server.worker import Group, Job
+from thalweg_server.models_thread import Group, Job
 
 DATE = pb.CONTEXT_FIELD_DATE
 
@@ -339,7 +339,7 @@ def test_predicting_for_a_name_that_a_template_matches_creates_nothing(regressio
 
 def waiting(wire: Wire) -> list[Future[Any]]:
     """What waits for the models' thread."""
-    calls = list(wire.server.server.worker._calls)
+    calls = list(wire.server.server.models_thread._calls)
     single = [call.future for call in calls if isinstance(call, Job)]
     return single + [
         future for call in calls if isinstance(call, Group) for _, future in call.waiting

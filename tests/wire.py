@@ -266,7 +266,7 @@ class Wire:
         """Run a function in the models' thread, between two slices."""
 
         async def call() -> Any:
-            return await self.server.server.worker.call(function)
+            return await self.server.server.models_thread.call(function)
 
         return asyncio.run_coroutine_threadsafe(call(), self.server.loop).result(SECONDS)
 

@@ -11,10 +11,10 @@ from thalweg_server.core.freezing import freeze
 from thalweg_server.core.service import Service
 from thalweg_server.core.storing import Store
 from thalweg_server.logs import log
+from thalweg_server.models_thread import ModelsThread
 from thalweg_server.snapshotting import Result, Snapshotter
 from thalweg_server.storage.snapshots import Snapshots
 from thalweg_server.telemetry import Snapshot
-from thalweg_server.worker import Worker
 
 KEPT = 2
 """Snapshots that are kept, with the log behind the older one: the newer may rot."""
@@ -70,12 +70,12 @@ class Keeper:
         rested = time.monotonic() - self._taken >= self._pause_seconds
         return rested and learned >= self._learning_seconds and not self._snapshotter.busy
 
-    async def run(self, worker: Worker) -> None:
+    async def run(self, models_thread: ModelsThread) -> None:
         """Looks again and again until it is cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if self.due:
-                await worker.slice(self.take)
+                await models_thread.slice(self.take)
 
     def take(self) -> None:
         """Begins a snapshot. The models' thread."""

@@ -17,6 +17,7 @@ from thalweg_server.engine_room import EngineRoom
 from thalweg_server.grpc_side import GrpcSide
 from thalweg_server.keeping import Keeper
 from thalweg_server.logs import log, recent
+from thalweg_server.models_thread import ModelsThread
 from thalweg_server.outlets import Outlets
 from thalweg_server.page import Load, State, Subject
 from thalweg_server.recovery import Recovered, recover
@@ -33,7 +34,6 @@ from thalweg_server.telemetry import Durability, Serving, Telemetry
 from thalweg_server.transport import channel_options
 from thalweg_server.versions import VERSIONS
 from thalweg_server.web import WebServer
-from thalweg_server.worker import Worker
 from thalweg_server.workers import Zygote
 
 
@@ -56,7 +56,7 @@ class Server:
             closes it.
 
     Attributes:
-        worker: the thread that the models live in.
+        models_thread: the thread that the models live in.
         failed: set where the server cannot go on,
         failure: and why.
         recent: what it told its log of late.
@@ -104,7 +104,7 @@ class Server:
             Subject(
                 service=self.service,
                 state=lambda: State.of(self._ready, self.draining),
-                read=lambda function: self.worker.read(function),  # noqa: PLW0108 - not there yet
+                read=lambda function: self.models_thread.read(function),  # noqa: PLW0108 - not there yet
                 versions=self._telemetry.versions,
                 load=self._load,
                 recent=self.recent.last,
@@ -123,14 +123,14 @@ class Server:
             WrongFlavor: it holds models of another flavor than the settings say.
         """
         self._loop = asyncio.get_running_loop()
-        self.worker = Worker(
+        self.models_thread = ModelsThread(
             self.config.waiting_calls_max, self._fault, lambda: self._room.settle(self.service)
         )
-        self._room.engine.meanwhile(self.worker.meanwhile)
+        self._room.engine.meanwhile(self.models_thread.meanwhile)
         self._quotas = Quotas(self.config)
         self._forecaster = Forecaster(
             self.service,
-            self.worker,
+            self.models_thread,
             self.config.message_bytes_max,
             self._quotas,
             self.config.uploads,
@@ -141,7 +141,7 @@ class Server:
             Bounds(self._quotas, self.config),
         ]
         self._grpc = GrpcSide(self._forecaster, interceptors, channel_options(self.config))
-        self._telemetry.add(Serving(lambda: self._ready, lambda: self.worker.waiting))
+        self._telemetry.add(Serving(lambda: self._ready, lambda: self.models_thread.waiting))
         self._telemetry.add(self._forecaster.sessions.counts)
         try:
             await self._bind()
@@ -151,7 +151,7 @@ class Server:
             raise
         await self._grpc.start()
         if self.keeper is not None:
-            self._keeping = asyncio.create_task(self.keeper.run(self.worker))
+            self._keeping = asyncio.create_task(self.keeper.run(self.models_thread))
         self._watching = asyncio.create_task(self._access.watch())
         self._telling = asyncio.create_task(self._room.tell())
         self._ready = True
@@ -162,7 +162,7 @@ class Server:
         return Load(
             predictions=self._telemetry.started("Predict", "PredictMany"),
             streams=self._forecaster.sessions.counts.open,
-            waiting=self.worker.waiting,
+            waiting=self.models_thread.waiting,
         )
 
     async def stop(self) -> None:
@@ -185,7 +185,7 @@ class Server:
                 task.cancel()
         if self.keeper is not None:
             await asyncio.to_thread(self.keeper.close)
-        self.worker.close()
+        self.models_thread.close()
         await asyncio.to_thread(self._room.close)
         self._store.close()
         await asyncio.to_thread(self._web.stop)  # joins a thread: not on the loop
@@ -227,9 +227,9 @@ class Server:
                 f"{self.config.data_dir} holds models of flavor {held.value if held else ''}, and "
                 f"--flavor says {flavor.value}: leave it out, or choose another --data-dir"
             )
-        await self.worker.call(lambda: self.service.start(VERSIONS))
+        await self.models_thread.call(lambda: self.service.start(VERSIONS))
         if flavor is not None:
-            await self.worker.call(lambda: self.service.init(flavor, reset=False))
+            await self.models_thread.call(lambda: self.service.init(flavor, reset=False))
         if recovered is not None:
             log().info(
                 "recovered",

@@ -15,8 +15,8 @@ from thalweg_server.core.observation import Flavor, Question
 from thalweg_server.core.service import Service
 from thalweg_server.core.surveying import Findings, Survey
 from thalweg_server.core.validation import check_feature_count, check_name, longer, parse_day
+from thalweg_server.models_thread import ModelsThread
 from thalweg_server.rpc import decode, encode
-from thalweg_server.worker import Worker
 
 PART_BYTES = 512 * 1024
 """About the size of a response, half of what a message may have."""
@@ -40,7 +40,7 @@ class _Part:
 
 
 async def predict_many(
-    service: Service, worker: Worker, request: pb.PredictManyRequest
+    service: Service, models_thread: ModelsThread, request: pb.PredictManyRequest
 ) -> AsyncIterator[pb.PredictManyResponse]:
     """One PredictMany call."""
     if request.models and request.glob:
@@ -51,7 +51,7 @@ async def predict_many(
         for name in request.models:  # those that are unknown are sent back
             if longer(name, service.limits.name_bytes_max):
                 check_name(name, service.limits, field="models")
-    names = list(request.models) or await worker.slice(lambda: _names(service, request.glob))
+    names = list(request.models) or await models_thread.slice(lambda: _names(service, request.glob))
     survey = _survey(service, request, names)
     dates = encode.date_days(survey.day, survey.days)
     part, pace = _Part(), service.pace()
@@ -64,7 +64,7 @@ async def predict_many(
 
     done = 0
     while done < len(names):
-        findings, done = await worker.slice(partial(ask, done))
+        findings, done = await models_thread.slice(partial(ask, done))
         part.add(findings, survey.days)
         if part.size >= PART_BYTES:
             yield _response(part, dates)

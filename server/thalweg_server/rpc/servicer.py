@@ -24,12 +24,12 @@ from thalweg_server.core.ports import NotReady
 from thalweg_server.core.service import Service
 from thalweg_server.core.validation import check_name, check_payload
 from thalweg_server.logs import log
+from thalweg_server.models_thread import ModelsThread
 from thalweg_server.rpc import decode, encode
 from thalweg_server.rpc.many import predict_many
 from thalweg_server.rpc.quotas import Quotas, caller_key
 from thalweg_server.rpc.stream import Sessions
 from thalweg_server.rpc.watch import Watchers
-from thalweg_server.worker import Worker
 
 CHUNK_BYTES = 1024 * 1024 - 1024
 """Bytes of a download's chunk: with its frame it stays within a message of 1 MiB."""
@@ -47,7 +47,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
 
     Args:
         service: models that learn.
-        worker: the thread that they live in.
+        models_thread: the thread that they live in.
         max_message_bytes: the largest request.
         quotas: counts what callers have under way.
         uploads: what uploads may hold whose callers may send code.
@@ -56,16 +56,16 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
     def __init__(
         self,
         service: Service,
-        worker: Worker,
+        models_thread: ModelsThread,
         max_message_bytes: int,
         quotas: Quotas,
         uploads: Policy,
     ) -> None:
-        self.sessions = Sessions(service, worker, max_message_bytes)
+        self.sessions = Sessions(service, models_thread, max_message_bytes)
         self._quotas = quotas
-        self.watchers = Watchers(service, worker)
+        self.watchers = Watchers(service, models_thread)
         self._service = service
-        self._worker = worker
+        self._models_thread = models_thread
         self._max_message_bytes = max_message_bytes
         self._uploads = uploads
 
@@ -79,7 +79,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
             check_init(caller, changes=request.reset or flavor not in (None, service.flavor))
             return service.init(flavor, reset=request.reset)
 
-        now = await self._worker.call(init)
+        now = await self._models_thread.call(init)
         if flavor is not None and (request.reset or before is not now):
             log().info("reset" if request.reset else "initialised", flavor=flavor.value)
             self.sessions.stop_all(
@@ -115,7 +115,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         while True:
             try:
                 upload = event, sha256
-                view = await self._worker.together(
+                view = await self._models_thread.together(
                     self._service.upload_together, upload, UPLOADS_TOGETHER_MAX
                 )
             except NotReady as making:
@@ -137,7 +137,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         check_name(request.model, limits)
         question = decode.question(request, limits)
         # One that is stored under an id changes the server.
-        run = self._worker.call if request.prediction_id else self._worker.read
+        run = self._models_thread.call if request.prediction_id else self._models_thread.read
         reply = await run(
             lambda: self._service.predict(
                 question,
@@ -160,7 +160,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         """See the contract."""
         self._service.ready()
         batch = decode.single(request, self._service.limits)
-        return await self._worker.together(self._learn, batch)
+        return await self._models_thread.together(self._learn, batch)
 
     def _learn(self, batches: list[Batch]) -> Iterator[tuple[int, pb.LearnResponse | Refusal]]:
         for number, outcome in self._service.schooling.learn_together(batches, time.time()):
@@ -179,7 +179,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
     ) -> AsyncIterator[pb.PredictManyResponse]:
         """See the contract."""
         self._service.ready()
-        return predict_many(self._service, self._worker, request)
+        return predict_many(self._service, self._models_thread, request)
 
     async def ListModels(
         self, request: pb.ListModelsRequest, context: Any
@@ -188,7 +188,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         self._service.ready()
         size = request.page_size
         while True:
-            response = await self._worker.read(partial(self._page, request, size))
+            response = await self._models_thread.read(partial(self._page, request, size))
             if response.ByteSize() <= MESSAGE_BYTES_MAX or len(response.models) == 1:
                 return response
             size = len(response.models) // 2
@@ -209,7 +209,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
 
     async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
         """See the contract."""
-        view = await self._worker.read(
+        view = await self._models_thread.read(
             lambda: self._service.view(request.model, template=request.template)
         )
         return pb.GetModelResponse(info=encode.model_info(view))
@@ -218,7 +218,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         self, request: pb.DownloadModelRequest, context: Any
     ) -> AsyncIterator[pb.DownloadModelResponse]:
         """See the contract."""
-        payload = await self._worker.slice(
+        payload = await self._models_thread.slice(
             lambda: self._service.download(
                 request.model, request.candidate, template=request.template
             )
@@ -238,7 +238,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         self, request: pb.DeleteModelRequest, context: Any
     ) -> pb.DeleteModelResponse:
         """See the contract."""
-        await self._worker.call(
+        await self._models_thread.call(
             lambda: self._service.delete(
                 request.model, request.candidate, template=request.template
             )

@@ -15,10 +15,10 @@ from thalweg_server.core.errors import Refusal, StorageFailed, StreamNotOpen
 from thalweg_server.core.service import Service
 from thalweg_server.core.streams import Stream
 from thalweg_server.core.validation import check_id
+from thalweg_server.models_thread import ModelsThread
 from thalweg_server.rpc import encode
 from thalweg_server.rpc.arrivals import Arrivals, Incoming
 from thalweg_server.telemetry import Streams
-from thalweg_server.worker import Worker
 
 INFLIGHT_BATCHES = 8
 """Batches worth keeping in flight: enough to hide a round trip behind the learning."""
@@ -36,14 +36,14 @@ class Session:
         self,
         arrivals: Arrivals,
         service: Service,
-        worker: Worker,
+        models_thread: ModelsThread,
         counts: Streams,
     ) -> None:
         self.stream_id = ""
         self._counts = counts
         self._arrivals = arrivals
         self._service = service
-        self._worker = worker
+        self._models_thread = models_thread
         self._begun: set[asyncio.Task[pb.StreamAck]] = set()
 
     def stop(self, refusal: Refusal) -> None:
@@ -68,7 +68,7 @@ class Session:
             async for ack in self._acks(stream, first.open):
                 yield pb.StreamLearnResponse(ack=ack)
         finally:
-            self._worker.slice(lambda: self._service.streams.close(stream))
+            self._models_thread.slice(lambda: self._service.streams.close(stream))
 
     async def _acks(self, stream: Stream, options: pb.StreamOpen) -> AsyncIterator[pb.StreamAck]:
         """Acks batch after batch; the next ones are read and logged while one is learned."""
@@ -139,7 +139,7 @@ class Session:
             applied.get_loop().call_soon_threadsafe(applied.set_exception, failed)
             return
         self._service.backlog.put(turn, position)
-        self._worker.lane(self._service.schooling.step, applied)
+        self._models_thread.lane(self._service.schooling.step, applied)
 
     def _ended(self, incoming: Incoming, task: asyncio.Task[pb.StreamAck]) -> None:
         self._begun.discard(task)
@@ -171,7 +171,7 @@ class Session:
         self.stream_id = message.stream_id
         if message.stream_id:
             await take_over(message.stream_id, self)
-        return await self._worker.slice(
+        return await self._models_thread.slice(
             lambda: self._service.streams.open(message.stream_id, time.time())
         )
 

@@ -13,11 +13,11 @@ from thalweg.v1 import forecaster_pb2 as pb
 from thalweg_server.core.errors import Draining, Refusal, StreamFenced
 from thalweg_server.core.service import Service
 from thalweg_server.core.validation import shown
+from thalweg_server.models_thread import ModelsThread
 from thalweg_server.rpc.arrivals import Arrivals
 from thalweg_server.rpc.quotas import Batches
 from thalweg_server.rpc.session import Session
 from thalweg_server.telemetry import Streams
-from thalweg_server.worker import Worker
 
 
 class Sessions:
@@ -25,16 +25,16 @@ class Sessions:
 
     Args:
         service: where rows are learned.
-        worker: the thread that does it.
+        models_thread: the thread that does it.
         max_batch_bytes: the largest message a stream may carry.
 
     Attributes:
         counts: what streams bring, for telemetry.
     """
 
-    def __init__(self, service: Service, worker: Worker, max_batch_bytes: int) -> None:
+    def __init__(self, service: Service, models_thread: ModelsThread, max_batch_bytes: int) -> None:
         self._service = service
-        self._worker = worker
+        self._models_thread = models_thread
         self._max_batch_bytes = max_batch_bytes
         self.counts = Streams()
         self._open: set[Session] = set()
@@ -45,7 +45,7 @@ class Sessions:
     ) -> AsyncIterator[pb.StreamLearnResponse]:
         """One StreamLearn call, whose batches count as those of its caller."""
         arrivals = Arrivals(requests, self._service, self._max_batch_bytes, batches)
-        session = Session(arrivals, self._service, self._worker, self.counts)
+        session = Session(arrivals, self._service, self._models_thread, self.counts)
         self._open.add(session)
         self.counts.open += 1
         try:

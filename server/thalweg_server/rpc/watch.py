@@ -12,8 +12,8 @@ from thalweg_server.core.errors import BadRequest
 from thalweg_server.core.globs import compile_glob
 from thalweg_server.core.observation import day_text
 from thalweg_server.core.service import Service
+from thalweg_server.models_thread import ModelsThread
 from thalweg_server.rpc import encode
-from thalweg_server.worker import Worker
 
 CHUNK = 200
 """Models described in one go: about a millisecond of the models' thread."""
@@ -22,9 +22,9 @@ CHUNK = 200
 class Watchers:
     """Everybody who watches, and the one listener that tells them."""
 
-    def __init__(self, service: Service, worker: Worker) -> None:
+    def __init__(self, service: Service, models_thread: ModelsThread) -> None:
         self._service = service
-        self._worker = worker
+        self._models_thread = models_thread
         self._watchers: set[Watcher] = set()
         self._loop = asyncio.get_running_loop()
 
@@ -50,10 +50,10 @@ class Watchers:
         self._watchers.add(watcher)
         self._listen()
         try:
-            known = await self._worker.slice(lambda: self._start(request))
+            known = await self._models_thread.slice(lambda: self._start(request))
             watcher.put_first(known)
             async for chunk in watcher:
-                for response in await self._worker.slice(partial(self._describe, chunk)):
+                for response in await self._models_thread.slice(partial(self._describe, chunk)):
                     yield response
         finally:
             self._watchers.discard(watcher)

@@ -40,14 +40,16 @@ class Group:
         function: takes what they bring, and gives each one's number and result, in any order; a
             result that is an exception is raised to the caller.
         most: calls that run together.
+        queued: whether it has a place among the calls.
     """
 
     function: Callable[[list[Any]], Iterable[tuple[int, Any]]]
     most: int
     waiting: deque[tuple[Any, asyncio.Future[Any]]] = field(default_factory=deque)
+    queued: bool = False
 
 
-class Worker:
+class ModelsThread:
     """Runs functions one after the other, in their own thread.
 
     Args:
@@ -76,13 +78,20 @@ class Worker:
         self._after_you = self._reading = False
         # One token per job: a C-level queue is the cheapest thing to sleep on.
         self._tokens: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="thalweg-worker", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="thalweg-models", daemon=True)
         self._thread.start()
 
     @property
     def waiting(self) -> int:
         """Calls that wait. Any thread."""
-        return len(self._calls) + len(self._reads) + len(self._busy)
+        return self._called + len(self._reads) + len(self._busy)
+
+    @property
+    def _called(self) -> int:
+        """Calls that wait, those of a group one by one; a group's place is none."""
+        groups = tuple(self._groups.values())
+        together = sum(len(group.waiting) - group.queued for group in groups)
+        return len(self._calls) + together
 
     def call(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Runs a short function, before any slice that waits; raises Overloaded.
@@ -90,7 +99,7 @@ class Worker:
         Cancelling the future before the function has started, as gRPC does when a deadline
         passes, keeps it from running.
         """
-        self._check_room(len(self._calls))
+        self._check_room(self._called)
         return self._put(self._calls, Job(function, _future()))
 
     def read(self, function: Callable[[], T]) -> asyncio.Future[T]:
@@ -123,11 +132,11 @@ class Worker:
         At most so many: while they run, nobody else has the models.
         """
         future = _future()
-        self._check_room(len(self._calls))
+        self._check_room(self._called)
         group = self._groups.setdefault(function, Group(function, most))
         group.waiting.append((item, future))
-        self._calls.append(group)  # found empty where an earlier one of it has taken all
-        self._tokens.put(True)
+        if not group.queued:
+            self._queue(group)
         return future
 
     def slice(self, function: Callable[[], T]) -> asyncio.Future[T]:
@@ -157,6 +166,11 @@ class Worker:
         jobs.append(job)
         self._tokens.put(True)
         return job.future
+
+    def _queue(self, group: Group) -> None:
+        group.queued = True
+        self._calls.append(group)
+        self._tokens.put(True)
 
     def _work(self) -> None:
         while self._tokens.get():
@@ -201,11 +215,14 @@ class Worker:
             self._tell([(job.future, error)])
 
     def _run_together(self, group: Group) -> None:
+        group.queued = False  # first: who comes from now on has it queued again
         taken: list[tuple[Any, asyncio.Future[Any]]] = []
         while group.waiting and len(taken) < group.most:
             item, future = group.waiting.popleft()
             if not future.cancelled():
                 taken.append((item, future))
+        if group.waiting and not group.queued:
+            self._queue(group)
         if not taken:
             return
         results = []
