@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -42,6 +40,7 @@ def uploads(zygote: Zygote) -> Iterator[Uploads]:
     uploads = Uploads(zygote, MEMORY_BYTES, LOADING, loaders=2)
     yield uploads
     uploads.close()
+    uploads._threads.shutdown()  # or the next test's first load may be one of this
 
 
 def wait_of(uploads: Uploads, payload: bytes, policy: Policy = Policy.TRUSTED) -> Callable[[], Any]:
@@ -52,11 +51,9 @@ def wait_of(uploads: Uploads, payload: bytes, policy: Policy = Policy.TRUSTED) -
 
 
 def test_an_upload_is_there_when_it_was_waited_for(uploads: Uploads) -> None:
-    """Before, whoever asks is told to wait; it is there for one of them, once."""
+    """For one who asks, once; whoever asks next is told to wait again."""
     payload = payload_of(linear())
-    waits = [wait_of(uploads, payload) for _ in range(2)]
-    for wait in waits:
-        wait()
+    wait_of(uploads, payload)()
     facts = uploads.load(payload, Policy.TRUSTED, REGRESSION)
     assert facts.estimator == repr(linear())
     assert facts.structure is not None
@@ -64,16 +61,14 @@ def test_an_upload_is_there_when_it_was_waited_for(uploads: Uploads) -> None:
 
 
 def test_who_waits_together_loads_once(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In whichever thread comes first."""
+    """However many ask before it is there."""
     asked = []
     real = Host.ask
     monkeypatch.setattr(Host, "ask", lambda *args: asked.append(args) or real(*args))
-    wait = wait_of(uploads, payload_of(linear()))
-    threads = [threading.Thread(target=wait) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    payload = payload_of(Misbehaving("sleep", "load"))
+    waits = [wait_of(uploads, payload) for _ in range(4)]
+    for wait in waits:
+        wait()
     assert len(asked) == 1
 
 
@@ -107,7 +102,7 @@ def test_what_is_wrong_is_said(
     assert text in failure.value.message  # type: ignore[attr-defined]
     assert failure.value.field == "payload"  # type: ignore[attr-defined]
     assert len(engine) == 0
-    assert len(engine._uploads._loads) == len(engine._uploads._done) == 0
+    assert not engine._uploads._loads
     assert ask(engine, load(engine, linear()).slot, {"a": 1.0}).value == 0.0
 
 
@@ -121,17 +116,13 @@ def test_two_are_loaded_at_a_time(uploads: Uploads, zygote: Zygote) -> None:
     """A third waits until one of them is done."""
     patient = Uploads(zygote, MEMORY_BYTES, Patience(20.0, 1.0), loaders=2)
     begun = time.monotonic()
-    threads = [
-        threading.Thread(target=wait_of(patient, payload_of(Misbehaving("sleep", "load"))))
-        for _ in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    busy = 0
-    while any(thread.is_alive() for thread in threads):
-        busy = max(busy, 2 - patient._free._value)
-        time.sleep(0.005)
-    assert busy == 2
+    payloads = [payload_of(Misbehaving("sleep", "load")) for _ in range(3)]
+    waits = [wait_of(patient, payload) for payload in payloads]
+    for wait in waits[:2]:
+        wait()
+    assert time.monotonic() - begun >= 1.0
+    assert not patient._loads[id(payloads[2]), Policy.TRUSTED, REGRESSION].outcome.done()
+    waits[2]()
     assert time.monotonic() - begun >= 2.0
     patient.close()
 
@@ -166,25 +157,41 @@ def test_a_loader_that_died_at_rest_is_replaced(uploads: Uploads) -> None:
 def test_callers_that_never_come_back_are_forgotten(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those that have waited, the first ones first; those that never did, at once."""
+    """Those whose uploads were loaded first, where others need the room."""
     monkeypatch.setattr(loading, "WAITING_MAX", 3)
     payloads = [payload_of(Constant(float(n))) for n in range(5)]
-    for payload in payloads[:3]:
+    for payload in payloads[:4]:
         wait_of(uploads, payload)()
-    wait_of(uploads, payloads[3])()
     assert isinstance(uploads.load(payloads[2], Policy.TRUSTED, REGRESSION), Facts)
-    wait_of(uploads, payloads[0])  # forgotten, and forgotten again: nobody holds it
-    for _ in range(10):
-        wait_of(uploads, payload_of(linear()))
-        gc.collect()
-    assert set(uploads._loads) == set(uploads._done)
+    wait_of(uploads, payloads[0])()  # forgotten, and loaded again
     assert isinstance(uploads.load(payloads[3], Policy.TRUSTED, REGRESSION), Facts)
+
+
+def test_callers_that_give_up_while_they_wait_for_their_turn_are_forgotten(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody loads for them; should the same upload come again, it is loaded."""
+    asked = []
+    real = Host.ask
+    monkeypatch.setattr(Host, "ask", lambda *args: asked.append(args) or real(*args))
+    busy = [payload_of(Misbehaving("sleep", "load")) for _ in range(2)]
+    waits = [wait_of(uploads, payload) for payload in busy]
+    payload = payload_of(linear())
+    with pytest.raises(NotReady) as making:
+        uploads.load(payload, Policy.TRUSTED, REGRESSION)
+    assert making.value.ready.cancel()
+    for wait in waits:
+        wait()
+    assert len(asked) == 2
+    wait_of(uploads, payload)()
+    assert isinstance(uploads.load(payload, Policy.TRUSTED, REGRESSION), Facts)
 
 
 def test_too_many_under_way_are_too_many(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until one of them is done."""
     monkeypatch.setattr(loading, "WAITING_MAX", 3)
-    payloads = [payload_of(Constant(float(n))) for n in range(4)]
+    payloads = [payload_of(Misbehaving("sleep", "load")) for _ in range(3)]
+    payloads.append(payload_of(Constant(1.0)))
     waits = [wait_of(uploads, payload) for payload in payloads[:3]]
     with pytest.raises(Overloaded, match="3 uploads are being loaded: try again in a second"):
         uploads.load(payloads[3], Policy.TRUSTED, REGRESSION)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,16 +93,20 @@ class Loaded:
 
 
 class NotReady(Exception):
-    """`Engine.load` needs first what takes seconds to make, and has taken nothing in.
+    """`Engine.load` needs first what takes long to make, and has taken nothing in.
 
     Args:
-        wait: returns when it is made, or cannot be: then load again. Any thread but the one
-            that runs the engine may call it.
+        ready: done when it is made, or cannot be: then load again. Not to be waited for in the
+            thread that runs the engine.
     """
 
-    def __init__(self, wait: Callable[[], None]) -> None:
+    def __init__(self, ready: Future[Any]) -> None:
         super().__init__("what the engine needs is still being made")
-        self.wait = wait
+        self.ready = ready
+
+    def wait(self) -> None:
+        """Returns when it is made, or cannot be."""
+        wait([self.ready])
 
 
 class Busy(Exception):

@@ -119,7 +119,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
                     self._service.upload_together, upload, UPLOADS_TOGETHER_MAX
                 )
             except NotReady as making:
-                await asyncio.to_thread(making.wait)
+                await asyncio.wrap_future(making.ready)
             else:
                 _tell_upload(event, view)
                 return pb.UploadModelResponse(info=encode.model_info(view))

@@ -7,10 +7,9 @@ first that it is under way, and then has it.
 from __future__ import annotations
 
 import threading
-import weakref
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from functools import partial
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from thalweg_server.config import Patience
@@ -61,19 +60,21 @@ class Facts:
     size_bytes: int
 
 
-@dataclass(slots=True, weakref_slot=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Load:
-    """One upload that is being loaded, in whichever thread waits for it first."""
+    """One upload that is being loaded, or is and was not taken.
+
+    Args:
+        payload: itself, held so that nothing else is where it is.
+        outcome: what became of it; raises nothing but what nobody has thought of.
+    """
 
     payload: bytes
-    policy: Policy
-    flavor: Flavor
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    outcome: Facts | Refusal | None = None
+    outcome: Future[Facts | Refusal]
 
 
 class Uploads:
-    """Loads uploads in workers. Any thread.
+    """Loads uploads in workers.
 
     Args:
         zygote: makes workers.
@@ -88,16 +89,14 @@ class Uploads:
         self._zygote = zygote
         self._memory_bytes = memory_bytes
         self._patience = patience
-        # Of what is under way it is the callers who hold it: it goes with the last of them.
-        self._loads: weakref.WeakValueDictionary[_Key, Load] = weakref.WeakValueDictionary()
-        self._done: OrderedDict[_Key, Load] = OrderedDict()
-        self._free = threading.BoundedSemaphore(loaders)
+        self._loads: OrderedDict[_Key, Load] = OrderedDict()
+        self._threads = ThreadPoolExecutor(loaders, "thalweg-loading")
         self._lock = threading.Lock()
         self._idle: list[Host] = []
         self._closed = False
 
     def load(self, payload: bytes, policy: Policy, flavor: Flavor) -> Facts:
-        """What an upload is.
+        """What an upload is. One thread at a time.
 
         Raises:
             NotReady: it is being loaded; come again with the same payload.
@@ -106,57 +105,59 @@ class Uploads:
         """
         key = (id(payload), policy, flavor)
         load = self._loads.get(key)
+        if load is not None and load.outcome.cancelled():  # by a caller who gave up
+            load = None
         if load is None:
-            if len(self._loads) >= WAITING_MAX:
-                self._forget_one()
-            load = self._loads[key] = Load(payload, policy, flavor)
-        if load.outcome is None:
-            raise NotReady(partial(self._wait, load, key))
-        self._done.pop(key, None)
+            self._make_room()
+            outcome = self._threads.submit(self._outcome, payload, policy, flavor)
+            load = self._loads[key] = Load(payload, outcome)
+        if not load.outcome.done():
+            raise NotReady(load.outcome)
         del self._loads[key]
-        if isinstance(load.outcome, Refusal):
-            raise load.outcome
-        return load.outcome
+        outcome_or_refusal = load.outcome.result()
+        if isinstance(outcome_or_refusal, Refusal):
+            raise outcome_or_refusal
+        return outcome_or_refusal
 
     def close(self) -> None:
         """Ends the workers that rest, and has the others end when they are done; idempotent."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
         for host in idle:
             host.end()
 
-    def _forget_one(self) -> None:
-        """Nobody has come back for the one that was done first: its caller is gone."""
-        if not self._done:
-            raise Overloaded(f"{len(self._loads)} uploads are being loaded: try again in a second")
-        key, _ = self._done.popitem(last=False)
-        self._loads.pop(key, None)
-
-    def _wait(self, load: Load, key: _Key) -> None:
-        with load.lock:
-            if load.outcome is not None:
+    def _make_room(self) -> None:
+        """Forgets the one that was done first, where there are too many: its caller is gone."""
+        if len(self._loads) < WAITING_MAX:
+            return
+        for key, load in self._loads.items():
+            if load.outcome.done():
+                del self._loads[key]
                 return
-            try:
-                outcome = self._ask(load)
-            except NoJail as error:
-                outcome = PayloadRefused(str(error), field="payload")
-            except WorkerFailed as error:
-                outcome = EstimatorFailed(f"the upload cannot be loaded: {error}")
-            self._done[key] = load  # before anybody can take it
-            load.outcome = outcome
+        raise Overloaded(f"{len(self._loads)} uploads are being loaded: try again in a second")
 
-    def _ask(self, load: Load) -> Facts | Refusal:
-        host = self._taken()
+    def _outcome(self, payload: bytes, policy: Policy, flavor: Flavor) -> Facts | Refusal:
         try:
-            coded = load.policy is not Policy.SAFE
+            return self._ask(payload, policy, flavor)
+        except NoJail as error:
+            return PayloadRefused(str(error), field="payload")
+        except WorkerFailed as error:
+            return EstimatorFailed(f"the upload cannot be loaded: {error}")
+
+    def _ask(self, payload: bytes, policy: Policy, flavor: Flavor) -> Facts | Refusal:
+        with self._lock:  # one that rests, if there is one: there are as many as threads
+            host = self._idle.pop() if self._idle else None
+        try:
+            coded = policy is not Policy.SAFE
             if coded and host is not None:
                 host.end()  # what others have loaded is nothing to this one
             if host is not None and not host.is_quiet:
                 host.end()
             if host is None or not host.alive:
                 host = Host(self._zygote, self._memory_bytes, coded=coded)
-            message = ["load", load.payload, load.policy.value, load.flavor.value]
+            message = ["load", payload, policy.value, flavor.value]
             said = host.ask(message, self._patience)
             if coded or host.memory_bytes > host.first_bytes + GROWTH_BYTES_MAX:
                 host.end()  # large, or no longer what it was
@@ -165,17 +166,11 @@ class Uploads:
             if host is not None:
                 host.end()
             return BadPayload(
-                f"the payload ({len(load.payload)} bytes) could not be loaded: {error}",
+                f"the payload ({len(payload)} bytes) could not be loaded: {error}",
                 field="payload",
             )
         finally:
             self._put_back(host)
-
-    def _taken(self) -> Host | None:
-        """A loader that rests, if there is one; waits while as many as may are at work."""
-        self._free.acquire()
-        with self._lock:
-            return self._idle.pop() if self._idle else None
 
     def _put_back(self, host: Host | None) -> None:
         with self._lock:
@@ -184,7 +179,6 @@ class Uploads:
                 host = None
         if host is not None:
             host.end()
-        self._free.release()
 
 
 def _outcome(said: list[Any]) -> Facts | Refusal:

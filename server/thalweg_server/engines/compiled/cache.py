@@ -44,7 +44,7 @@ class Compiling(NotReady):
     """The kernel is being compiled in another process."""
 
     def __init__(self, compilation: Compilation) -> None:
-        super().__init__(compilation.wait)
+        super().__init__(compilation.done)
         self.compilation = compilation
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Compilation:
         turn: held while a child is at work: one at a time.
         seconds: that a child may take.
         reason: why it came to nothing; empty where it did not.
+        done: when it is, or has failed.
     """
 
     folder: Path
@@ -44,23 +46,24 @@ class Compilation:
     turn: threading.Lock
     seconds: float = SECONDS_MAX
     reason: str = ""
-    _finished: threading.Event = field(default_factory=threading.Event)
+    done: Future[None] = field(default_factory=Future)
     _child: subprocess.Popen[str] | None = None
     _stopped: bool = False
     _ended: float = 0.0
 
     def start(self) -> None:
         """Begins, in the background."""
+        self.done.set_running_or_notify_cancel()  # whoever waits no longer, others do
         threading.Thread(target=self._work, name="thalweg-compiling", daemon=True).start()
 
     def wait(self) -> None:
         """Returns when it is done or has failed."""
-        self._finished.wait()
+        wait([self.done])
 
     @property
     def finished(self) -> bool:
         """Whether it is done or has failed."""
-        return self._finished.is_set()
+        return self.done.done()
 
     @property
     def failed_lately(self) -> bool:
@@ -81,7 +84,7 @@ class Compilation:
             self.reason = f"its kernel could not be compiled: {error}"
         finally:
             self._ended = time.monotonic()
-            self._finished.set()
+            self.done.set_result(None)
 
     def _run_child(self) -> str:
         command = [sys.executable, "-P", "-m", __name__, str(self.folder)]

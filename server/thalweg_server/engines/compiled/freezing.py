@@ -201,23 +201,19 @@ def _digest(fleet: Fleet) -> str:
 
 
 def _made(fleets: Fleets, plans: Sequence[_Made]) -> list[Fleet]:
-    """Fleets without rows; raises NotReady, which waits for all kernels that are not there yet."""
-    made, missing = [], []
+    """Fleets without rows; raises NotReady for the kernel that will be there last."""
+    made: list[Fleet] = []
+    missing: NotReady | None = None
     for plan in plans:
         try:
             made.append(fleets.make(*plan))
         except NotReady as error:
-            missing.append(error)
+            missing = error  # all are begun, one after the other
         except Unlowerable as error:
             raise CorruptStorage(
                 f"a kernel that the snapshot needs cannot be had: {error}. Start again when it "
                 "can, or delete the snapshot to replay the log if it is whole"
             ) from error
-    if missing:
-        raise NotReady(partial(_wait, missing))
+    if missing is not None:
+        raise missing
     return made
-
-
-def _wait(missing: Sequence[NotReady]) -> None:
-    for each in missing:
-        each.wait()
