@@ -54,14 +54,17 @@ class Intake:
         self._check_new(event)
         return self._engine.load(event.payload, flavor, event.context, event.origin)
 
-    def apart(self, event: Uploaded, waiting: Sequence[Uploaded]) -> bool:
+    def apart(self, event: Uploaded, waiting: Sequence[Uploaded], flavor: Flavor) -> bool:
         """Whether what is known of an upload is the same before and after those that wait."""
         if not waiting:
             return True
         if event.template or any(each.template for each in waiting):
             return False
-        room = self._registry.has_room(len(waiting) + 1)
-        return room and event.model not in {each.model for each in waiting}
+        beside = [each.candidate for each in waiting if each.model == event.model]
+        if event.candidate in beside or (beside and flavor is Flavor.MULTICLASS):
+            return False  # the first classes that a model knows are those of all its candidates
+        place = self._registry.has_place(event.model, len(beside) + 1)
+        return place and self._registry.has_room(len(waiting) + 1)
 
     def admitted(self, event: Uploaded, sha256: bytes | None, flavor: Flavor) -> Loaded:
         """Loads and checks an upload; raises what either does, and then holds nothing."""

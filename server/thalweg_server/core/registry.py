@@ -266,6 +266,12 @@ class Registry:
         """Whether there may be so many more models or templates."""
         return len(self.models) + len(self.templates) + more <= self._limits.models_max
 
+    def has_place(self, name: str, more: int) -> bool:
+        """Whether a model, which need not be there yet, may have so many more candidates."""
+        model = self.models.get(name)
+        held = len(model.candidates) if model else 0
+        return held + more <= self._limits.candidates_max
+
     def _check_room(self) -> None:
         if not self.has_room():
             raise LimitReached(

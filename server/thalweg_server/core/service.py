@@ -157,17 +157,18 @@ class Service:
     def upload_together(
         self, uploads: Sequence[tuple[Uploaded, bytes | None]]
     ) -> Iterator[tuple[int, ModelView | Exception]]:
-        """Adds candidates in order; those of different models share a commit.
+        """Adds candidates in order; those that do not depend on each other share a commit.
 
         Yields the position of each with what became of it. Has to be exhausted.
         """
+        flavor = self.ready()
         waiting: dict[int, tuple[Uploaded, Loaded]] = {}
         for number, (event, sha256) in enumerate(uploads):
-            if not self.intake.apart(event, [each for each, _ in waiting.values()]):
+            if not self.intake.apart(event, [each for each, _ in waiting.values()], flavor):
                 yield from self._uploaded(waiting)
                 waiting = {}
             try:
-                waiting[number] = event, self.intake.admitted(event, sha256, self.ready())
+                waiting[number] = event, self.intake.admitted(event, sha256, flavor)
             except Exception as error:
                 yield number, error
         yield from self._uploaded(waiting)

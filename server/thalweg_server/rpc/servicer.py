@@ -23,7 +23,7 @@ from thalweg_server.core.policy import Origin, Policy
 from thalweg_server.core.ports import NotReady
 from thalweg_server.core.service import Service
 from thalweg_server.core.validation import check_name, check_payload
-from thalweg_server.logs import log
+from thalweg_server.logs import Seldom, log
 from thalweg_server.models_thread import ModelsThread
 from thalweg_server.rpc import decode, encode
 from thalweg_server.rpc.many import predict_many
@@ -38,7 +38,7 @@ MESSAGE_BYTES_MAX = 1024 * 1024
 """The largest response."""
 
 
-UPLOADS_TOGETHER_MAX = 4
+UPLOADS_TOGETHER_MAX = 8
 """Uploads that share a commit: each holds the models for some milliseconds."""
 
 
@@ -68,6 +68,7 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         self._models_thread = models_thread
         self._max_message_bytes = max_message_bytes
         self._uploads = uploads
+        self._seldom = Seldom()
 
     async def Init(self, request: pb.InitRequest, context: Any) -> pb.InitResponse:
         """See the contract."""
@@ -121,8 +122,23 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
             except NotReady as making:
                 await asyncio.wrap_future(making.ready)
             else:
-                _tell_upload(event, view)
+                self._tell_upload(event, view)
                 return pb.UploadModelResponse(info=encode.model_info(view))
+
+    def _tell_upload(self, event: Uploaded, view: ModelView) -> None:
+        """One a second: a fleet is tens of thousands."""
+        left_out = self._seldom.left_out("uploaded")
+        if left_out is None:
+            return
+        candidate = next(each for each in view.candidates if each.name == event.candidate)
+        log().info(
+            "uploaded",
+            model=event.model,
+            candidate=event.candidate,
+            template=event.template,
+            engine=candidate.engine,
+            left_out=left_out,
+        )
 
     def _origin(self, caller: Caller) -> Origin:
         """By which policy a caller's upload is loaded: code takes a role."""
@@ -258,14 +274,3 @@ class Forecaster(forecaster_pb2_grpc.ForecasterServicer):
         async for response in self.watchers.watch(request):
             yield response
         raise Draining("the server is shutting down: watch again, or another server")
-
-
-def _tell_upload(event: Uploaded, view: ModelView) -> None:
-    candidate = next(each for each in view.candidates if each.name == event.candidate)
-    log().info(
-        "uploaded",
-        model=event.model,
-        candidate=event.candidate,
-        template=event.template,
-        engine=candidate.engine,
-    )

@@ -163,9 +163,14 @@ def finite(value: Any) -> float:
 def numbers(values: Iterable[Any]) -> Floats:
     """Learned numbers as the very same float64s; raises Unlowerable where one is none."""
     listed = list(values)
-    if set(map(type, listed)) <= {float}:  # nearly always
+    kinds = set(map(type, listed))
+    if kinds <= {float} or (kinds <= {float, int} and all(map(_is_exact, listed))):  # nearly always
         return np.array(listed, np.float64)
     return np.array([number(value) for value in listed], np.float64)
+
+
+def _is_exact(value: float) -> bool:
+    return type(value) is float or -EXACT_MAX <= value <= EXACT_MAX
 
 
 def finites(values: Iterable[Any]) -> Floats:

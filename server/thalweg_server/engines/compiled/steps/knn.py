@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -197,7 +198,7 @@ class LoweredKNNRegressor(Step):
         pairs = [entry[0] for entry in entries]
         if any(tuple(x) != self.inputs for x, _ in pairs):
             raise Unlowerable("KNNRegressor has learned other features than it is given")
-        points = numbers(value for x, _ in pairs for value in x.values())
+        points = numbers(chain.from_iterable(x.values() for x, _ in pairs))
         self._points(views)[:, : len(pairs)] = points.reshape(len(pairs), len(self.inputs)).T
         views["targets"][: len(pairs)] = finites(y for _, y in pairs)
         views["counts"][0] = len(pairs)

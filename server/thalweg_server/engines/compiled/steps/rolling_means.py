@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Any, ClassVar
 
 import numpy as np
@@ -196,8 +198,7 @@ class LoweredRollingMeans(Step):
         if len(self.windows) + len(self.weekday_windows) >= FEATURES_MAX:
             raise Unlowerable(f"RollingMeans has more than {FEATURES_MAX} windows")
         self._narrow = inputs.narrow
-        fresh = RollingMeans(self.windows, self.weekday_windows)
-        self.outputs = tuple(map(str, fresh.transform_one({"date": "1970-01-01"})))
+        self.outputs = _outputs(self.windows, self.weekday_windows)
 
     @property
     def narrow(self) -> bool:
@@ -244,7 +245,7 @@ class LoweredRollingMeans(Step):
         if [len(ring) for ring in rings] != self._sizes:
             raise Unlowerable("RollingMeans has rings of other sizes than its windows")
         views["counts"][:] = [count(each) for each in estimator._counts]
-        kept = finites(y for ring in rings for y in ring)
+        kept = finites(chain.from_iterable(rings))
         if self._narrow and not fits_narrow(kept):
             raise TooNarrow("targets do not fit in four bytes")
         self._ring(views)[:] = kept
@@ -264,6 +265,12 @@ class LoweredRollingMeans(Step):
                 estimator._targets[group][i] = target
             for i, mean in enumerate(means[group].tolist()):
                 estimator._means[group][i] = mean
+
+
+@lru_cache
+def _outputs(windows: tuple[int, ...], weekday_windows: tuple[int, ...]) -> tuple[str, ...]:
+    fresh = RollingMeans(windows, weekday_windows)
+    return tuple(map(str, fresh.transform_one({"date": "1970-01-01"})))
 
 
 def _terms(windows: Sequence[int]) -> Floats:
