@@ -83,6 +83,24 @@ def test_no_more_than_so_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 < len(texts._texts) <= texts.TEXTS_MAX
 
 
+def test_what_cannot_be_told_is_no_reason_to_fail() -> None:
+    """An attribute that is not there; one that ends the process, where it is let."""
+
+    class Leaving(Constant):
+        @property
+        def answer(self) -> Any:
+            raise SystemExit
+
+        @answer.setter
+        def answer(self, value: Any) -> None:
+            """Keep nothing."""
+
+    assert "its repr raised SystemExit" in describe(Leaving())
+    model = linear_model.LinearRegression()
+    del model.l2
+    assert "its repr raised AttributeError" in describe(model)
+
+
 def test_what_is_not_rivers_is_asked_each_time() -> None:
     """Its repr may be of anything."""
 

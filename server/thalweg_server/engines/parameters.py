@@ -30,7 +30,7 @@ def parameters(estimator: Any) -> Hashable | None:
     """Equal for estimators of one repr; None where that cannot be told."""
     try:
         return _of_step(estimator)
-    except Exception:  # its attributes may raise whatever they like: so may its repr
+    except BaseException:  # its attributes may raise whatever they like: so may its repr
         return None
 
 
