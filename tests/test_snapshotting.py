@@ -316,3 +316,28 @@ def _lives(process: int | str) -> bool:
     except FileNotFoundError:
         return False
     return status.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_a_server_that_stops_while_a_snapshot_begins_waits_for_it(
+    make: Callable[..., Snapshotter], results: list[Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the fork and the thread that watches the child."""
+    begun, start = threading.Event(), threading.Thread.start
+
+    def slow(self: threading.Thread) -> None:
+        if self.name == "thalweg-snapshot":
+            begun.set()
+            time.sleep(0.2)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", slow)
+    snapshotter = make(hang)
+    over = threading.Event()  # a child ends with the thread that forked it
+    taking = threading.Thread(target=lambda: (snapshotter.take(NOW), over.wait(30)))
+    taking.start()
+    assert begun.wait(30)
+    snapshotter.close()
+    over.set()
+    assert [each.error for each in results] == ["the server stops"]
+    taking.join()
+    assert not snapshotter.take(NOW)

@@ -85,6 +85,7 @@ class Snapshotter:
         self._forker = Forker()
         self._watcher: threading.Thread | None = None
         self._closed = threading.Event()
+        self._taking = threading.Lock()
 
     @property
     def busy(self) -> bool:
@@ -97,8 +98,10 @@ class Snapshotter:
         The models' thread only, with everything at rest. That thread has to live until the
         snapshot is done: where it ends, the system ends its child.
         """
-        if self.busy or self._closed.is_set():
-            return False
+        with self._taking:  # whoever closes meanwhile waits for this one, too
+            return not self.busy and not self._closed.is_set() and self._begin(progress)
+
+    def _begin(self, progress: Progress) -> bool:
         begun = time.perf_counter()
         try:
             child, reading = self._forker.fork(lambda: self._work(progress))
@@ -118,8 +121,10 @@ class Snapshotter:
 
     def wait(self) -> None:
         """Returns when none is under way. Any thread, but not from `done`."""
-        if self._watcher is not None:
-            self._watcher.join()
+        with self._taking:
+            watcher = self._watcher
+        if watcher is not None:
+            watcher.join()
 
     def close(self) -> None:
         """Gives up the one that is under way, and takes no more; idempotent."""
